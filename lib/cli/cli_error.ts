@@ -1,0 +1,23 @@
+import type { ExitCode } from "./exit_code.ts";
+
+/** Ends a command with one line on standard error and an exit code. */
+export class CliError extends Error {
+  /** What the process exits with. */
+  readonly exitCode: ExitCode;
+
+  /** `message` says what, where, and what to do. */
+  constructor(exitCode: ExitCode, message: string, options?: { cause: unknown }) {
+    super(message, options);
+    this.name = "CliError";
+    this.exitCode = exitCode;
+  }
+}
+
+/** Thrown when whoever reads our output has gone, as in `cairn list | head`: no error of anybody's. */
+export class OutputClosedError extends Error {
+  /** Creates the error. */
+  constructor() {
+    super("The reader of the output has closed it");
+    this.name = "OutputClosedError";
+  }
+}

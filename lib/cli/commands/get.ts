@@ -1,0 +1,56 @@
+import { closeSync, openSync } from "node:fs";
+import type { Command } from "commander";
+import type { Entry } from "../../store/types.ts";
+import { CliError } from "../cli_error.ts";
+import { type Output, writeFully } from "../descriptor.ts";
+import { EXIT_CODE } from "../exit_code.ts";
+import type { GlobalOptions } from "../global_options.ts";
+import { openForReading } from "../open_store.ts";
+import { systemReason } from "../system_reason.ts";
+import { quoted } from "../terminal_text.ts";
+import { jsonValue } from "../text_format.ts";
+
+interface GetCommandOptions extends GlobalOptions {
+  out?: string;
+}
+
+/** `cairn get KEY` */
+export function addGet(program: Command, stdout: Output): void {
+  program.command("get")
+    .description("print a value, byte for byte")
+    .argument("<key>")
+    .option("--out <file>", "write it to a file instead")
+    .action(async (key: string, _options, command: Command) => {
+      const { db, json, out } = command.optsWithGlobals<GetCommandOptions>();
+      await using store = await openForReading(db);
+      const entry = await store.getEntry(key);
+      if (entry === undefined) {
+        throw new CliError(EXIT_CODE.notFound, `there is no key ${quoted(key)} in ${db}`);
+      }
+      if (out !== undefined) return writeFile(out, json ? encodeJson(entry) : entry.value);
+      stdout.write(json ? encodeJson(entry) : entry.value);
+      if (!json && stdout.isTerminal) stdout.write("\n");
+      stdout.flush();
+    });
+}
+
+function encodeJson({ key, value, version, expiresAt }: Entry): Uint8Array {
+  const document = { key, ...jsonValue(value), version, expiresAt };
+  return new TextEncoder().encode(`${JSON.stringify(document)}\n`);
+}
+
+function writeFile(path: string, bytes: Uint8Array): void {
+  let fd: number;
+  try {
+    fd = openSync(path, "w");
+  } catch (error) {
+    throw new CliError(EXIT_CODE.io, `cannot write ${path}: ${systemReason(error)}`, {
+      cause: error,
+    });
+  }
+  try {
+    writeFully(fd, bytes);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,20 @@
+import type { Command } from "commander";
+import { CliError } from "../cli_error.ts";
+import { EXIT_CODE } from "../exit_code.ts";
+import { quoted } from "../terminal_text.ts";
+
+/** `cairn help [COMMAND]` */
+export function addHelp(program: Command): void {
+  program.command("help").description("explain a command").argument("[command]")
+    .action((name: string | undefined) => {
+      if (name === undefined) return program.outputHelp();
+      const command = program.commands.find((candidate) => candidate.name() === name);
+      if (command === undefined) {
+        throw new CliError(
+          EXIT_CODE.usage,
+          `there is no command ${quoted(name)}; 'cairn help' lists them`,
+        );
+      }
+      command.outputHelp();
+    });
+}

@@ -1,0 +1,39 @@
+import type { Command } from "commander";
+import { KvStore } from "../../mod.ts";
+import { CliError } from "../cli_error.ts";
+import type { Output } from "../descriptor.ts";
+import { EXIT_CODE } from "../exit_code.ts";
+import type { GlobalOptions } from "../global_options.ts";
+import { requireDirectory } from "../open_store.ts";
+import { escapeControls } from "../terminal_text.ts";
+import { formatBytes, formatQuantity } from "../text_format.ts";
+
+/** `cairn verify` */
+export function addVerify(program: Command, stdout: Output): void {
+  program.command("verify")
+    .description("read and check every byte of the store; changes nothing; exits with 4 on damage")
+    .action(async (_options, command: Command) => {
+      const { db, json } = command.optsWithGlobals<GlobalOptions>();
+      requireDirectory(db);
+      const report = await KvStore.verify(db);
+      if (json) stdout.writeLine(JSON.stringify(report));
+      else {
+        for (const { path, offset, message } of report.problems) {
+          stdout.writeLine(escapeControls(`${path} at byte ${offset}: ${message}`));
+        }
+        if (report.ok) {
+          stdout.writeLine(
+            `Sound: ${formatQuantity(report.frames, "record")} in ` +
+              `${formatQuantity(report.files, "file")}, ${formatBytes(report.bytes)} checked`,
+          );
+        }
+      }
+      stdout.flush();
+      if (report.ok) return;
+      throw new CliError(
+        EXIT_CODE.corruption,
+        `${formatQuantity(report.problems.length, "problem")} in ${db}: ` +
+          "keep a copy of the directory before doing anything to it, and restore a backup",
+      );
+    });
+}

@@ -1,0 +1,56 @@
+/** From whatever was thrown to the one line that the user sees, and the exit code. */
+
+import process from "node:process";
+import { CommanderError } from "commander";
+import { InvariantError } from "../assert.ts";
+import { KvError } from "../errors.ts";
+import { CliError, OutputClosedError } from "./cli_error.ts";
+import { EXIT_CODE, type ExitCode, exitCodeOf } from "./exit_code.ts";
+import { escapeControls } from "./terminal_text.ts";
+
+/** How a command ended. */
+export interface ErrorReport {
+  exitCode: ExitCode;
+  /** Without line breaks; undefined if there is nothing to say. */
+  line?: string;
+}
+
+/** Describes an error for the user. */
+export function reportOf(error: unknown): ErrorReport {
+  if (error instanceof OutputClosedError) return { exitCode: EXIT_CODE.ok };
+  if (error instanceof CliError) return { exitCode: error.exitCode, line: oneLine(error.message) };
+  if (error instanceof KvError) {
+    return { exitCode: exitCodeOf(error.code), line: oneLine(error.message) };
+  }
+  if (error instanceof CommanderError) return reportOfUsage(error);
+  const what = error instanceof InvariantError
+    ? error.message
+    : `unexpected ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
+  const hint = debugEnabled() ? "" : " (set CAIRN_DEBUG=1 to see where)";
+  return { exitCode: EXIT_CODE.internal, line: oneLine(what + hint) };
+}
+
+/** The stack with its causes, for CAIRN_DEBUG=1. */
+export function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\ncaused by: ${stackOf(error.cause)}`;
+  return (error.stack ?? error.message) + cause;
+}
+
+/** Whether the user asked for stack traces. */
+export function debugEnabled(): boolean {
+  const value = process.env["CAIRN_DEBUG"];
+  return value !== undefined && value !== "" && value !== "0";
+}
+
+function reportOfUsage(error: CommanderError): ErrorReport {
+  if (error.exitCode === 0) return { exitCode: EXIT_CODE.ok };
+  // Help that was shown instead of running a command has said all there is to say.
+  if (error.code === "commander.help") return { exitCode: EXIT_CODE.usage };
+  const message = error.message.replace(/^error: /, "").replace(/\.\s*$/, "");
+  return { exitCode: EXIT_CODE.usage, line: oneLine(`${message}; see 'cairn help'`) };
+}
+
+function oneLine(message: string): string {
+  return escapeControls(message.replace(/\s*[\r\n]+\s*/g, " ").trim());
+}

@@ -1,0 +1,33 @@
+/** The options that every command takes, before or after its name. */
+
+import process from "node:process";
+import { type Command, Option } from "commander";
+import { parseNonEmpty } from "./argument.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./logging.ts";
+
+/** What {@link addGlobalOptions} makes of the command line. */
+export interface GlobalOptions {
+  db: string;
+  json?: true;
+  logLevel?: LogLevel;
+  logFormat: LogFormat;
+}
+
+/** Where the store is when nothing says otherwise. */
+const DIRECTORY_DEFAULT = "./cairn-data";
+
+/** Declares the options on the program. */
+export function addGlobalOptions(program: Command): void {
+  program
+    .addOption(
+      new Option("--db <dir>", "directory of the store (env: CAIRN_DB)")
+        .argParser(parseNonEmpty)
+        .default(process.env["CAIRN_DB"] || DIRECTORY_DEFAULT),
+    )
+    .option("--json", "print JSON")
+    .addOption(new Option("--log-level <level>", "log to stderr").choices(LOG_LEVELS))
+    .addOption(
+      new Option("--log-format <format>", "how log entries look").choices(LOG_FORMATS)
+        .default("pretty"),
+    );
+}

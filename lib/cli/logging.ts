@@ -1,0 +1,90 @@
+/** Log entries on standard error: one line each, for people or for programs. */
+
+import { configureSync, type LogRecord, type Sink } from "@logtape/logtape";
+import { writeFully } from "./descriptor.ts";
+import { colourEnabled, escapeControls } from "./terminal_text.ts";
+
+/** What `--log-level` accepts. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error", "silent"] as const;
+/** One of {@link LOG_LEVELS}. */
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** What `--log-format` accepts. */
+export const LOG_FORMATS = ["pretty", "json"] as const;
+/** One of {@link LOG_FORMATS}. */
+export type LogFormat = typeof LOG_FORMATS[number];
+
+const STDERR = 2;
+const COLOUR_BY_LEVEL: Record<string, string> = {
+  debug: "\x1b[90m",
+  info: "\x1b[32m",
+  warning: "\x1b[33m",
+  error: "\x1b[31m",
+  fatal: "\x1b[31m",
+};
+
+/** Sends log entries of `level` and above to standard error. */
+export function configureLogging(level: LogLevel, format: LogFormat): void {
+  if (level === "silent") return;
+  const colour = colourEnabled(STDERR);
+  const encoder = new TextEncoder();
+  const stderr: Sink = (record) => {
+    const line = format === "json" ? jsonLine(record) : prettyLine(record, colour);
+    try {
+      writeFully(STDERR, encoder.encode(`${line}\n`));
+    } catch {
+      // A log that nobody can read must not stop the store.
+    }
+  };
+  configureSync({
+    reset: true,
+    sinks: { stderr },
+    loggers: [
+      { category: ["cairn"], lowestLevel: level, sinks: ["stderr"] },
+      // LogTape's own notices about its configuration are not for our users.
+      { category: ["logtape", "meta"], lowestLevel: "fatal", sinks: ["stderr"] },
+    ],
+  });
+}
+
+/** One JSON object with the entry's own properties beside `time`, `level`, `logger`, `message`. */
+export function jsonLine(record: LogRecord): string {
+  const properties = Object.fromEntries(
+    Object.entries(record.properties).map(([name, value]) => [name, plain(value)]),
+  );
+  return JSON.stringify({
+    time: new Date(record.timestamp).toISOString(),
+    level: record.level,
+    logger: record.category.join("."),
+    message: messageOf(record),
+    ...properties,
+  });
+}
+
+/** `2026-01-31T12:00:00.000Z info cairn: message name=value`. */
+export function prettyLine(record: LogRecord, colour: boolean): string {
+  const level = colour
+    ? `${COLOUR_BY_LEVEL[record.level] ?? ""}${record.level}\x1b[0m`
+    : record.level;
+  const properties = Object.entries(record.properties)
+    .map(([name, value]) => ` ${name}=${shown(plain(value))}`).join("");
+  const time = new Date(record.timestamp).toISOString();
+  const text = escapeControls(`${record.category.join(".")}: ${messageOf(record)}${properties}`);
+  return `${time} ${level} ${text}`;
+}
+
+function messageOf(record: LogRecord): string {
+  return record.message.map((part) => typeof part === "string" ? part : shown(plain(part))).join(
+    "",
+  );
+}
+
+/** JSON knows neither errors nor bigints. */
+function plain(value: unknown): unknown {
+  if (value instanceof Error) return value.message;
+  return typeof value === "bigint" ? String(value) : value;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
+}

@@ -1,0 +1,46 @@
+/** Opening the store that `--db` names, with errors that say what to do about it. */
+
+import { lstatSync } from "node:fs";
+import { KvError } from "../errors.ts";
+import { KvStore } from "../mod.ts";
+import type { OpenOptions } from "../store/types.ts";
+import { CliError } from "./cli_error.ts";
+import { EXIT_CODE } from "./exit_code.ts";
+import { lockHolder } from "./lock_holder.ts";
+
+/** Opens for commands that only look, beside whatever process is writing. Creates nothing. */
+export function openForReading(directory: string): Promise<KvStore> {
+  requireDirectory(directory);
+  return KvStore.open(directory, { readOnly: true });
+}
+
+/** Opens for commands that change what exists. */
+export function openForChange(directory: string): Promise<KvStore> {
+  requireDirectory(directory);
+  return openOrCreate(directory, {});
+}
+
+/** Opens for commands that may begin a new store. */
+export async function openOrCreate(directory: string, options: OpenOptions): Promise<KvStore> {
+  try {
+    return await KvStore.open(directory, options);
+  } catch (error) {
+    if (!(error instanceof KvError) || error.code !== "Locked") throw error;
+    const holder = lockHolder(directory);
+    throw new CliError(
+      EXIT_CODE.locked,
+      `the store in ${directory} is in use by ${holder ?? "another process"}: ` +
+        "stop it, or if it is a server send it the change over HTTP",
+      { cause: error },
+    );
+  }
+}
+
+/** Refuses a directory that does not exist, which opening would otherwise create. */
+export function requireDirectory(directory: string): void {
+  if (lstatSync(directory, { throwIfNoEntry: false }) !== undefined) return;
+  throw new CliError(
+    EXIT_CODE.io,
+    `there is no store in ${directory}: name one with --db or CAIRN_DB, or begin one with 'cairn set'`,
+  );
+}

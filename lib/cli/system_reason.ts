@@ -1,0 +1,23 @@
+/** Plain words for what the operating system refused. */
+
+const REASONS: Record<string, string> = {
+  EACCES: "permission denied",
+  EADDRINUSE: "the address is already in use",
+  EADDRNOTAVAIL: "this machine has no such address",
+  EBADF: "it is closed",
+  EDQUOT: "the disk quota is used up",
+  EIO: "input/output error",
+  EISDIR: "it is a directory",
+  ENOENT: "no such file or directory",
+  ENOSPC: "no space left on the device",
+  ENOTDIR: "part of the path is not a directory",
+  EPERM: "operation not permitted",
+  EROFS: "the file system is read-only",
+};
+
+/** Why a system call failed, for the end of a message. */
+export function systemReason(error: unknown): string {
+  const code = (error as { code?: string } | undefined)?.code;
+  if (code !== undefined && REASONS[code] !== undefined) return REASONS[code];
+  return error instanceof Error ? error.message : String(error);
+}

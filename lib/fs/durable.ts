@@ -1,0 +1,102 @@
+/**
+ * Changes to a directory that survive power loss, or did not happen.
+ *
+ * The order is the point, and nothing else in Cairn should spell it out again: contents, fsync,
+ * rename, fsync of the directory; removals, fsync of the directory. An fsync that failed is never
+ * tried again: the second one may report success for data that the first one lost.
+ */
+
+import { join } from "node:path";
+import { TEMPORARY_SUFFIX } from "../format/filename.ts";
+import type { File, FileSystem } from "./file_system.ts";
+import { systemErrorCode } from "./io_error.ts";
+import { writeFully } from "./whole_file.ts";
+
+/**
+ * Gives the file `name` in `directory` the contents `bytes`, whether or not it existed. After a
+ * crash it holds either the old contents or the new ones. If this throws, either may be there.
+ */
+export function replaceDurably(
+  fs: FileSystem,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+): void {
+  const path = join(directory, name);
+  const temporary = path + TEMPORARY_SUFFIX;
+  unlinkIfPresent(fs, temporary);
+  try {
+    const file = fs.open(temporary, "create");
+    try {
+      writeFully(file, bytes, 0, bytes.length, 0);
+      file.sync();
+    } finally {
+      file.close();
+    }
+    fs.rename(temporary, path);
+  } catch (error) {
+    tryToUnlink(fs, temporary);
+    throw error;
+  }
+  fs.syncDirectory(directory);
+}
+
+/**
+ * Creates the file `name` in `directory`, which must not exist, with the contents `bytes`, and
+ * returns it open for reading and writing. What is later written and synced through it survives
+ * power loss, because its name does.
+ */
+export function createDurably(
+  fs: FileSystem,
+  directory: string,
+  name: string,
+  bytes: Uint8Array = new Uint8Array(0),
+): File {
+  const path = join(directory, name);
+  const file = fs.open(path, "create");
+  try {
+    if (bytes.length > 0) {
+      writeFully(file, bytes, 0, bytes.length, 0);
+      file.sync();
+    }
+    fs.syncDirectory(directory);
+    return file;
+  } catch (error) {
+    tryToClose(file);
+    tryToUnlink(fs, path);
+    throw error;
+  }
+}
+
+/** Removes the files `names` in `directory`. One that is missing already is no error. */
+export function removeDurably(fs: FileSystem, directory: string, names: readonly string[]): void {
+  if (names.length === 0) return;
+  for (const name of names) unlinkIfPresent(fs, join(directory, name));
+  // Also when all were missing: an earlier run may have been stopped right before this.
+  fs.syncDirectory(directory);
+}
+
+function unlinkIfPresent(fs: FileSystem, path: string): void {
+  try {
+    fs.unlink(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== "ENOENT") throw error;
+  }
+}
+
+/** Clears up after a failure, whose error matters more than one from here. */
+function tryToUnlink(fs: FileSystem, path: string): void {
+  try {
+    fs.unlink(path);
+  } catch {
+    // It stays until the next attempt removes it.
+  }
+}
+
+function tryToClose(file: File): void {
+  try {
+    file.close();
+  } catch {
+    // The error being reported matters more.
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The file-system seam. The engine does all its input and output through these two interfaces, so
+ * that it runs alike on every runtime, in memory, and on a simulated disk that fails on demand.
+ *
+ * Every method throws `KvError` with code `Io` (or `NoSpace` when the disk or a quota is full),
+ * with `path` and `cause`. Calls are synchronous where the operating system answers from memory;
+ * the slow ones have an `Async` twin that does not block the event loop.
+ */
+
+/** What a path names; symbolic links are not followed. */
+export interface FileStat {
+  kind: "file" | "directory" | "symlink" | "other";
+  /** Length in bytes; 0 for anything but a file. */
+  size: number;
+}
+
+/** How {@link FileSystem.open} opens a file. `create` fails if anything has that name already. */
+export type OpenMode = "read" | "write" | "create";
+
+/** An open file. Reads and writes are positioned and may be short, as in POSIX. */
+export interface File {
+  /** The path it was opened by. */
+  readonly path: string;
+  /** Reads up to `length` bytes at `position` into `buffer` at `offset`; 0 means end of file. */
+  read(buffer: Uint8Array, offset: number, length: number, position: number): number;
+  /** As {@link File.read}, without blocking the event loop. */
+  readAsync(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number>;
+  /** Writes up to `length` bytes of `buffer` from `offset` at `position`; returns how many. */
+  write(buffer: Uint8Array, offset: number, length: number, position: number): number;
+  /** Forces contents and length to stable storage (fdatasync). Never call it again after it failed. */
+  sync(): void;
+  /** As {@link File.sync}, without blocking the event loop. */
+  syncAsync(): Promise<void>;
+  /** Cuts or extends (with zeros) the file to `size` bytes. */
+  truncate(size: number): void;
+  /** Current length in bytes. */
+  size(): number;
+  /** Releases the descriptor. Idempotent. */
+  close(): void;
+}
+
+/** An advisory, exclusive lock that dies with the process. */
+export interface FileLock {
+  /** Gives the lock back. Idempotent. The lock file stays. */
+  release(): void;
+}
+
+/** A tree of directories and files. */
+export interface FileSystem {
+  /** Creates a directory and its missing parents (mode 0700). No error if it exists. */
+  makeDirectory(path: string): void;
+  /** Names in a directory, in no particular order. */
+  readDirectory(path: string): string[];
+  /** What `path` is, or undefined if nothing has that name. */
+  stat(path: string): FileStat | undefined;
+  /**
+   * Opens a regular file: `read`, `write` (read and write an existing file), or `create` (a new
+   * file, mode 0600). Throws `Io` for symbolic links and anything that is not a regular file.
+   */
+  open(path: string, mode: OpenMode): File;
+  /** Atomically gives `from` the name `to`, replacing what had it. */
+  rename(from: string, to: string): void;
+  /** Removes a file. */
+  unlink(path: string): void;
+  /** Forces a directory's entries (creations, renames, removals in it) to stable storage. */
+  syncDirectory(path: string): void;
+  /**
+   * Takes the exclusive lock on the file `path`, creating it (mode 0600) if missing.
+   * Returns undefined when somebody else, in any process or this one, holds it.
+   */
+  lock(path: string): FileLock | undefined;
+}

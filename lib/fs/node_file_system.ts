@@ -1,0 +1,265 @@
+/**
+ * The real file system, over `node:fs`, which Node, Bun and Deno all have.
+ *
+ * Calls carry explicit positions and explicit fsyncs. The runtimes' conveniences (streams, append
+ * mode, the `flush` option) are avoided on purpose: some of them lose errors.
+ */
+
+import * as fs from "node:fs";
+import { dirname, resolve } from "node:path";
+import process from "node:process";
+import { DIRECTORY_MODE, hasMode, openDescriptor } from "./descriptor.ts";
+import { assertRange, assertSize } from "./file_range.ts";
+import type { File, FileLock, FileStat, FileSystem, OpenMode } from "./file_system.ts";
+import { attempt, ioError, SystemError, systemErrorCode } from "./io_error.ts";
+import { lockNatively } from "./native_lock.ts";
+
+/** Longest single read or write: above 2 GiB some systems refuse the call instead of shortening it. */
+const CALL_BYTES_MAX = 1 << 30;
+
+/** The file system of the machine, on Node, Bun and Deno. */
+export const nodeFileSystem: FileSystem = {
+  makeDirectory,
+  readDirectory(path: string): string[] {
+    return attempt("list", path, () => fs.readdirSync(path));
+  },
+  stat(path: string): FileStat | undefined {
+    return attempt("look at", path, () => statOf(path));
+  },
+  open(path: string, mode: OpenMode): File {
+    const verb = mode === "create" ? "create" : "open";
+    return new NodeFile(path, attempt(verb, path, () => openDescriptor(path, mode)));
+  },
+  rename(from: string, to: string): void {
+    attempt("rename", `${from} to ${to}`, () => fs.renameSync(from, to), to);
+  },
+  unlink(path: string): void {
+    attempt("remove", path, () => {
+      // Deno's unlink removes an empty directory without a word.
+      if (fs.lstatSync(path).isDirectory()) throw new SystemError("EISDIR", "it is a directory");
+      fs.unlinkSync(path);
+    });
+  },
+  syncDirectory(path: string): void {
+    attempt("sync directory", path, () => syncDirectory(path));
+  },
+  lock(path: string): FileLock | undefined {
+    return lockNatively(path);
+  },
+};
+
+class NodeFile implements File {
+  readonly path: string;
+  /** The descriptor, or -1 once closed: a number given back may soon be another file's. */
+  #fd: number;
+  /** Calls that other threads are making with the descriptor. */
+  #inFlightCount = 0;
+  /** A descriptor to give back as soon as no call is in flight. */
+  #closing = -1;
+
+  constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  read(buffer: Uint8Array, offset: number, length: number, position: number): number {
+    assertRange(buffer, offset, length, position);
+    try {
+      return fs.readSync(this.#open(), buffer, offset, Math.min(length, CALL_BYTES_MAX), position);
+    } catch (error) {
+      throw ioError("read", this.path, error);
+    }
+  }
+
+  readAsync(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number> {
+    assertRange(buffer, offset, length, position);
+    return this.#async<number>("read", (fd, done) => {
+      fs.read(fd, buffer, offset, Math.min(length, CALL_BYTES_MAX), position, done);
+    });
+  }
+
+  write(buffer: Uint8Array, offset: number, length: number, position: number): number {
+    assertRange(buffer, offset, length, position);
+    try {
+      return fs.writeSync(this.#open(), buffer, offset, Math.min(length, CALL_BYTES_MAX), position);
+    } catch (error) {
+      throw ioError("write", this.path, error);
+    }
+  }
+
+  sync(): void {
+    try {
+      fs.fdatasyncSync(this.#open());
+    } catch (error) {
+      throw ioError("sync", this.path, error);
+    }
+  }
+
+  syncAsync(): Promise<void> {
+    return this.#async<void>("sync", (fd, done) => fs.fdatasync(fd, (error) => done(error)));
+  }
+
+  truncate(size: number): void {
+    assertSize(size);
+    try {
+      fs.ftruncateSync(this.#open(), size);
+    } catch (error) {
+      throw ioError("truncate", this.path, error);
+    }
+  }
+
+  size(): number {
+    try {
+      return fs.fstatSync(this.#open()).size;
+    } catch (error) {
+      throw ioError("look at", this.path, error);
+    }
+  }
+
+  close(): void {
+    const fd = this.#fd;
+    if (fd === -1) return;
+    this.#fd = -1;
+    if (this.#inFlightCount > 0) {
+      // Closed now, the number could be given to another file before the call in flight uses it.
+      this.#closing = fd;
+      return;
+    }
+    // Never tried twice: the descriptor is gone even when close reports an error.
+    attempt("close", this.path, () => fs.closeSync(fd));
+  }
+
+  #open(): number {
+    if (this.#fd === -1) throw new SystemError("EBADF", "the file is closed");
+    return this.#fd;
+  }
+
+  #async<Result>(
+    verb: string,
+    call: (fd: number, done: (error: Error | null, result?: Result) => void) => void,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      if (this.#fd === -1) {
+        reject(ioError(verb, this.path, new SystemError("EBADF", "the file is closed")));
+        return;
+      }
+      this.#inFlightCount++;
+      call(this.#fd, (error, result) => {
+        this.#inFlightCount--;
+        this.#closeIfIdle();
+        if (error) reject(ioError(verb, this.path, error));
+        else resolve(result as Result);
+      });
+    });
+  }
+
+  #closeIfIdle(): void {
+    if (this.#closing === -1 || this.#inFlightCount > 0) return;
+    const fd = this.#closing;
+    this.#closing = -1;
+    try {
+      fs.closeSync(fd);
+    } catch {
+      // Whoever closed the file is long gone, and what was synced is safe without this.
+    }
+  }
+}
+
+function statOf(path: string): FileStat | undefined {
+  let stat: fs.Stats;
+  try {
+    stat = fs.lstatSync(path);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+  if (stat.isFile()) return { kind: "file", size: stat.size };
+  if (stat.isDirectory()) return { kind: "directory", size: 0 };
+  return { kind: stat.isSymbolicLink() ? "symlink" : "other", size: 0 };
+}
+
+function syncDirectory(path: string): void {
+  // Windows cannot fsync a directory; NTFS journals its entries by itself.
+  if (process.platform === "win32") return;
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_DIRECTORY ?? 0));
+  try {
+    fs.fsyncSync(fd);
+  } catch (error) {
+    // Some file systems have no such operation for directories and say so with EINVAL. There is
+    // then nothing to wait for. Any other error means that the entries may be lost.
+    if (systemErrorCode(error) !== "EINVAL") throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/**
+ * Creates the missing directories from the top down, each synced into its parent before anything
+ * is put into it. The lowest one that exists already is synced as well: whoever created it may have
+ * been killed before doing so.
+ */
+function makeDirectory(path: string): void {
+  attempt("create directory", path, () => {
+    const missing: string[] = [];
+    let existing = resolve(path);
+    while (!isDirectory(existing) && dirname(existing) !== existing) {
+      missing.push(existing);
+      existing = dirname(existing);
+    }
+    syncIntoParent(existing);
+    for (const directory of missing.reverse()) {
+      try {
+        fs.mkdirSync(directory, { mode: DIRECTORY_MODE });
+        if (!hasMode(fs.lstatSync(directory).mode, DIRECTORY_MODE)) {
+          fs.chmodSync(directory, DIRECTORY_MODE);
+        }
+      } catch (error) {
+        // Another process may have been quicker; a dangling symbolic link may also have the name.
+        if (systemErrorCode(error) !== "EEXIST" || !isDirectory(directory)) throw error;
+      }
+      syncIntoParent(directory);
+    }
+  });
+}
+
+/** Whether `path` is a directory, perhaps through links; throws if something else has the name. */
+function isDirectory(path: string): boolean {
+  let stat: fs.Stats | undefined;
+  try {
+    stat = fs.statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const code = systemErrorCode(error) ?? "";
+    // What may not be looked at may still be written below. If not, creating says so.
+    if (ACCESS_CODES.has(code)) return true;
+    // Something above is a file. The error shall name that one.
+    if (code !== "ENOTDIR") throw error;
+  }
+  if (stat === undefined) return false;
+  if (!stat.isDirectory()) throw new SystemError("ENOTDIR", `${path} is not a directory`);
+  return true;
+}
+
+function syncIntoParent(directory: string): void {
+  const parent = dirname(directory);
+  if (parent === directory) return;
+  try {
+    syncDirectory(parent);
+  } catch (error) {
+    // One may be allowed to use a directory without being allowed to read the one above it: a
+    // service's own directory, or Deno with access to the store alone. That is no reason to fail.
+    if (!ACCESS_CODES.has(systemErrorCode(error) ?? "")) throw error;
+  }
+}
+
+const ACCESS_CODES: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EPERM",
+  "ERR_ACCESS_DENIED",
+  "NotCapable",
+]);

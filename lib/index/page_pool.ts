@@ -1,0 +1,86 @@
+/**
+ * Memory of the index: pages of equal size, cut from slabs of shared memory, used and used again.
+ *
+ * An address counts 4-byte words. Its upper bits name the slab, its lower 22 bits the word in that
+ * slab, so one 32-bit number reaches 16 GiB and no object is needed to point at anything:
+ *
+ *     slab = address >>> 22        word = address & 0x3fffff
+ *
+ * Addresses are kept as signed 32-bit integers, which both JavaScript engines handle fastest; the
+ * two expressions above hold for the signed and for the unsigned form. Memory that was never
+ * touched costs no RAM (measured on Bun and Deno), so what a slab reserves ahead is free. The first
+ * slab is smaller than the others, which merely leaves its remaining addresses unused.
+ */
+
+import { assert } from "../assert.ts";
+
+/** Bits of an address that name the word within its slab. */
+export const SLAB_SHIFT = 22;
+/** Mask of the word within a slab. */
+export const SLAB_MASK = 0x3fffff;
+/** Bits of an address that name the word within its page. */
+export const PAGE_SHIFT = 15;
+/** Words in a page. */
+export const PAGE_WORDS = 1 << PAGE_SHIFT;
+/** Bytes in a page. */
+export const PAGE_BYTES = PAGE_WORDS * 4;
+
+const SLAB_WORDS = 1 << SLAB_SHIFT;
+const SLAB_WORDS_FIRST = 8 * PAGE_WORDS;
+const SLABS_MAX = 1024;
+
+assert(SLAB_MASK === SLAB_WORDS - 1, "the mask selects the word in a slab");
+assert(SLABS_MAX * SLAB_WORDS === 2 ** 32, "an address is 32 bits");
+assert(SLAB_WORDS_FIRST > PAGE_WORDS, "the first slab has a page beside the reserved one");
+
+/** Hands out pages and takes them back. */
+export class PagePool {
+  /** The slabs by number. Only ever appended to; other threads get them by message. */
+  readonly slabs: Int32Array[] = [];
+  /** Pages handed out for the first time: these, and no others, occupy RAM. */
+  pagesTouched = 0;
+  /** Pages in use now. */
+  pagesInUse = 0;
+
+  #fresh = 0;
+  #freshEnd = 0;
+  readonly #free: number[] = [];
+
+  /** Creates a pool. `slabFirst` leaves lower slabs out, so that tests reach high addresses. */
+  constructor(slabFirst = 0) {
+    assert(slabFirst >= 0 && slabFirst < SLABS_MAX, "the first slab is addressable");
+    const hole = new Int32Array(new SharedArrayBuffer(0));
+    while (this.slabs.length < slabFirst) this.slabs.push(hole);
+    this.#addSlab(SLAB_WORDS_FIRST);
+    // The first page is never handed out: address 0 means "none" everywhere.
+    this.#fresh += PAGE_WORDS;
+  }
+
+  /** Returns the address of a page. A page used before still holds its old content. */
+  allocate(): number {
+    this.pagesInUse++;
+    const reused = this.#free.pop();
+    if (reused !== undefined) return reused;
+    if (this.#fresh === this.#freshEnd) this.#addSlab(SLAB_WORDS);
+    const page = this.#fresh;
+    this.#fresh += PAGE_WORDS;
+    this.pagesTouched++;
+    return page | 0;
+  }
+
+  /** Takes back a page from {@link allocate}. */
+  release(page: number): void {
+    assert(page !== 0 && (page & (PAGE_WORDS - 1)) === 0, "a page begins at a page boundary");
+    assert(this.pagesInUse > 0, "a page is released once");
+    this.pagesInUse--;
+    this.#free.push(page | 0);
+  }
+
+  #addSlab(words: number): void {
+    const number = this.slabs.length;
+    assert(number < SLABS_MAX, "the index has no address left (16 GiB)");
+    this.slabs.push(new Int32Array(new SharedArrayBuffer(words * 4)));
+    this.#fresh = number * SLAB_WORDS;
+    this.#freshEnd = this.#fresh + words;
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * The shards of the hash index by number: where the page of each is, what it is chained to, how
+ * many records it has, and the sequence number by which readers on other threads notice changes.
+ *
+ * The table is shared memory; hash_directory.ts says how another thread reads it. Operations on a
+ * shard take its number from the directory and follow its chain, which only shards have that cannot
+ * split any more.
+ */
+
+import { assert } from "../assert.ts";
+import {
+  ADDRESSES,
+  BUCKET_MASK,
+  BUCKET_SHIFT,
+  BUCKETS,
+  clearAddress,
+  findAddress,
+  firstSlot,
+  matchSlots,
+  PASSED,
+  placeAddress,
+  SLOTS,
+  SLOTS_PER_BUCKET,
+  tagPattern,
+} from "./hash_shard.ts";
+import { PAGE_WORDS, type PagePool, SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
+import { HASH, keyEquals } from "./record_layout.ts";
+
+// Words of a shard in the table.
+const SHARD_SHIFT = 2;
+const SEQUENCE = 0;
+const PAGE = 1;
+const NEXT = 2;
+const COUNT = 3;
+
+const BUCKET_WORDS_MASK = (1 << BUCKET_SHIFT) - 1;
+
+// As many as there are pages, so that the table never has to move. Untouched, it costs nothing.
+const SHARDS_MAX = 1 << 17;
+
+/** Records at which a shard splits: from 0.74 to 0.86 of its slots, by shard number. */
+const SPLIT_COUNT_MIN = Math.floor(SLOTS * 0.74);
+const SPLIT_COUNT_SPREAD = Math.floor(SLOTS * 0.12);
+/** Records at which a shard that cannot split is chained: probes grow long beyond this. */
+const CHAIN_COUNT = Math.floor(SLOTS * 0.9);
+
+assert(SPLIT_COUNT_MIN + SPLIT_COUNT_SPREAD < CHAIN_COUNT, "splitting comes before chaining");
+
+/** All shards. */
+export class ShardTable {
+  readonly #pool: PagePool;
+  readonly #slabs: Int32Array[];
+  readonly #shards = new Int32Array(new SharedArrayBuffer((SHARDS_MAX << SHARD_SHIFT) * 4));
+  #shardCount = 0;
+  /** Scratch of splitting: the hash of every slot's record, laid out like the page. */
+  readonly #hashes = new Int32Array(PAGE_WORDS);
+
+  /** Creates a table without shards, which will take their pages from `pool`. */
+  constructor(pool: PagePool) {
+    this.#pool = pool;
+    this.#slabs = pool.slabs;
+  }
+
+  /** Adds an empty shard and returns its number; the first one is 0. */
+  add(): number {
+    const shard = this.#shardCount;
+    assert(shard < SHARDS_MAX, "there are fewer shards than pages");
+    const page = this.#pool.allocate();
+    const base = page & SLAB_MASK;
+    this.#slabs[page >>> SLAB_SHIFT]!.fill(0, base, base + PAGE_WORDS);
+    this.#shards[(shard << SHARD_SHIFT) + PAGE] = page;
+    this.#shardCount++;
+    return shard;
+  }
+
+  /** Whether a shard has reached the count at which it should split. */
+  isFull(shard: number): boolean {
+    // Differs from shard to shard, so that not all of them split at the same time.
+    const extra = ((Math.imul(shard, 0x9e3779b1) >>> 16) * SPLIT_COUNT_SPREAD) >>> 16;
+    return this.#shards[(shard << SHARD_SHIFT) + COUNT]! >= SPLIT_COUNT_MIN + extra;
+  }
+
+  /**
+   * Opens a change to a shard. An atomic addition rather than a store: on weakly ordered machines,
+   * too, what follows this one and what precedes the closing one must not be seen beyond it.
+   */
+  beginChange(shard: number): void {
+    Atomics.add(this.#shards, (shard << SHARD_SHIFT) + SEQUENCE, 1);
+  }
+
+  /** Closes what {@link ShardTable.beginChange} opened. */
+  endChange(shard: number): void {
+    Atomics.add(this.#shards, (shard << SHARD_SHIFT) + SEQUENCE, 1);
+  }
+
+  /** Returns the address of the record with this key, or 0. */
+  find(root: number, hash: number, bytes: Uint8Array, start: number, length: number): number {
+    const shards = this.#shards;
+    const pattern = tagPattern(hash);
+    let shard = root;
+    do {
+      const page = shards[(shard << SHARD_SHIFT) + PAGE]!;
+      const address = this.#findInPage(page, pattern, hash, bytes, start, length);
+      if (address !== 0) return address;
+      shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
+    } while (shard !== 0);
+    return 0;
+  }
+
+  /** Adds the address of a record whose key is absent. */
+  insert(root: number, hash: number, address: number): void {
+    this.beginChange(root);
+    const shard = this.#shardWithRoom(root);
+    const page = this.#shards[(shard << SHARD_SHIFT) + PAGE]!;
+    this.#shards[(shard << SHARD_SHIFT) + COUNT]!++;
+    placeAddress(this.#slabs[page >>> SLAB_SHIFT]!, page & SLAB_MASK, hash, address);
+    this.endChange(root);
+  }
+
+  /** Removes an address. */
+  remove(root: number, hash: number, address: number): void {
+    const shards = this.#shards;
+    let shard = root;
+    this.beginChange(root);
+    do {
+      const page = shards[(shard << SHARD_SHIFT) + PAGE]!;
+      const view = this.#slabs[page >>> SLAB_SHIFT]!;
+      const base = page & SLAB_MASK;
+      const word = findAddress(view, base, hash, address);
+      if (word >= 0) {
+        clearAddress(view, base, hash, word);
+        shards[(shard << SHARD_SHIFT) + COUNT]!--;
+        this.endChange(root);
+        return;
+      }
+      shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
+    } while (shard !== 0);
+    assert(false, "an address to remove is in the index");
+  }
+
+  /** Lets the slot that names `address` name `addressNew`, a copy of the same record. */
+  replace(root: number, hash: number, address: number, addressNew: number): void {
+    const shards = this.#shards;
+    let shard = root;
+    do {
+      const page = shards[(shard << SHARD_SHIFT) + PAGE]!;
+      const view = this.#slabs[page >>> SLAB_SHIFT]!;
+      const word = findAddress(view, page & SLAB_MASK, hash, address);
+      if (word >= 0) {
+        this.beginChange(root);
+        view[word] = addressNew;
+        this.endChange(root);
+        return;
+      }
+      shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
+    } while (shard !== 0);
+    assert(false, "an address to replace is in the index");
+  }
+
+  /** Calls `visit` with every address of a shard. It must not change any. */
+  visit(root: number, visit: (address: number) => void): void {
+    let shard = root;
+    do {
+      const page = this.#shards[(shard << SHARD_SHIFT) + PAGE]!;
+      const view = this.#slabs[page >>> SLAB_SHIFT]!;
+      const end = (page & SLAB_MASK) + PAGE_WORDS;
+      for (let at = page & SLAB_MASK; at < end; at += 1 << BUCKET_SHIFT) {
+        for (let word = at + ADDRESSES; word < at + (1 << BUCKET_SHIFT); word++) {
+          const address = view[word]!;
+          if (address !== 0) visit(address);
+        }
+      }
+      shard = this.#shards[(shard << SHARD_SHIFT) + NEXT]!;
+    } while (shard !== 0);
+  }
+
+  /**
+   * Calls `visit` with every address of a shard whose record's hash chooses `bucket`, wherever it
+   * ended up.
+   */
+  visitBucket(root: number, bucket: number, visit: (address: number) => void): void {
+    let shard = root;
+    do {
+      const page = this.#shards[(shard << SHARD_SHIFT) + PAGE]!;
+      const view = this.#slabs[page >>> SLAB_SHIFT]!;
+      let at = (page & SLAB_MASK) + (bucket << BUCKET_SHIFT);
+      for (let i = 1; i <= BUCKETS; i++) {
+        for (let word = at + ADDRESSES; word < at + (1 << BUCKET_SHIFT); word++) {
+          const address = view[word]!;
+          if (address !== 0 && (this.#hashOf(address) & BUCKET_MASK) === bucket) visit(address);
+        }
+        if (view[at + PASSED] === 0) break;
+        at = (page & SLAB_MASK) + (((bucket + i) & BUCKET_MASK) << BUCKET_SHIFT);
+      }
+      shard = this.#shards[(shard << SHARD_SHIFT) + NEXT]!;
+    } while (shard !== 0);
+  }
+
+  /**
+   * Moves the records whose hash has the bit `hashBit` from one shard to another, empty one, and
+   * those that had been pushed out of their bucket back towards it.
+   */
+  moveRecords(source: number, target: number, hashBit: number): void {
+    const sourcePage = this.#shards[(source << SHARD_SHIFT) + PAGE]!;
+    const targetPage = this.#shards[(target << SHARD_SHIFT) + PAGE]!;
+    const sourceView = this.#slabs[sourcePage >>> SLAB_SHIFT]!;
+    const targetView = this.#slabs[targetPage >>> SLAB_SHIFT]!;
+    const sourceBase = sourcePage & SLAB_MASK;
+    const targetBase = targetPage & SLAB_MASK;
+    const hashes = this.#gatherHashes(sourceView, sourceBase);
+    let movedCount = 0;
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const first = (bucket << BUCKET_SHIFT) + ADDRESSES;
+      for (let slot = first; slot < first + SLOTS_PER_BUCKET; slot++) {
+        const word = sourceBase + slot;
+        const address = sourceView[word]!;
+        if (address === 0) continue;
+        const hash = hashes[slot]!;
+        const moves = ((hash >>> hashBit) & 1) === 1;
+        if (!moves && (hash & BUCKET_MASK) === bucket) continue;
+        clearAddress(sourceView, sourceBase, hash, word);
+        if (moves) {
+          placeAddress(targetView, targetBase, hash, address);
+          movedCount++;
+        } else {
+          // Perhaps to a slot that is still to be visited.
+          const wordNew = placeAddress(sourceView, sourceBase, hash, address);
+          hashes[wordNew - sourceBase] = hash;
+        }
+      }
+    }
+    this.#shards[(source << SHARD_SHIFT) + COUNT]! -= movedCount;
+    this.#shards[(target << SHARD_SHIFT) + COUNT]! += movedCount;
+  }
+
+  /** Bytes of bookkeeping in use beside the pages. */
+  bookkeepingBytes(): number {
+    return (this.#shardCount << SHARD_SHIFT) * 4 + this.#hashes.byteLength;
+  }
+
+  /**
+   * Reads the hash of every record of a page. In a loop of its own, the machine waits for many of
+   * these scattered reads at a time; between branches it would wait for each.
+   */
+  #gatherHashes(view: Int32Array, base: number): Int32Array {
+    const hashes = this.#hashes;
+    const slabs = this.#slabs;
+    for (let word = 0; word < PAGE_WORDS; word++) {
+      const address = view[base + word]!;
+      if ((word & BUCKET_WORDS_MASK) < ADDRESSES) continue;
+      // An empty slot has address 0, where the pool keeps a page that nobody uses.
+      hashes[word] = slabs[address >>> SLAB_SHIFT]![(address & SLAB_MASK) + HASH]!;
+    }
+    return hashes;
+  }
+
+  #findInPage(
+    page: number,
+    pattern: number,
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+  ): number {
+    const slabs = this.#slabs;
+    const view = slabs[page >>> SLAB_SHIFT]!;
+    const base = page & SLAB_MASK;
+    let bucket = hash & BUCKET_MASK;
+    for (let i = 0; i < BUCKETS; i++) {
+      const at = base + (bucket << BUCKET_SHIFT);
+      let matches = matchSlots(view, at, pattern);
+      while (matches !== 0) {
+        const address = view[at + ADDRESSES + firstSlot(matches)]!;
+        const record = slabs[address >>> SLAB_SHIFT]!;
+        const recordAt = address & SLAB_MASK;
+        if (record[recordAt + HASH] === hash && keyEquals(record, recordAt, bytes, start, length)) {
+          return address;
+        }
+        matches &= matches - 1;
+      }
+      if (view[at + PASSED] === 0) return 0;
+      bucket = (bucket + 1) & BUCKET_MASK;
+    }
+    return 0;
+  }
+
+  /** Returns the first page of a shard's chain that has room; only shards that cannot split chain. */
+  #shardWithRoom(root: number): number {
+    const shards = this.#shards;
+    let shard = root;
+    while (shards[(shard << SHARD_SHIFT) + COUNT]! >= CHAIN_COUNT) {
+      const next = shards[(shard << SHARD_SHIFT) + NEXT]!;
+      if (next !== 0) {
+        shard = next;
+        continue;
+      }
+      const added = this.add();
+      shards[(shard << SHARD_SHIFT) + NEXT] = added;
+      return added;
+    }
+    return shard;
+  }
+
+  #hashOf(address: number): number {
+    return this.#slabs[address >>> SLAB_SHIFT]![(address & SLAB_MASK) + HASH]!;
+  }
+}

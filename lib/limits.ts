@@ -1,0 +1,35 @@
+/** Every maximum and default of the engine, in one place, with the relations between them. */
+
+import { assert } from "./assert.ts";
+
+/** Longest key the format and the index can hold, in bytes of UTF-8. */
+export const KEY_BYTES_LIMIT = 65_536;
+/** Longest value the format can hold, in bytes. */
+export const VALUE_BYTES_LIMIT = 1 << 30;
+/** Default of the option `keyBytesMax`. */
+export const KEY_BYTES_MAX_DEFAULT = KEY_BYTES_LIMIT;
+/** Default of the option `valueBytesMax`. */
+export const VALUE_BYTES_MAX_DEFAULT = 64 << 20;
+/** A segment is never longer than this: offsets must fit 31 bits in the index. */
+export const SEGMENT_BYTES_LIMIT = 2 ** 31 - 1;
+/** Smallest accepted `segmentBytesMax`. */
+export const SEGMENT_BYTES_MIN = 4096;
+/** Default of the option `segmentBytesMax`. */
+export const SEGMENT_BYTES_MAX_DEFAULT = 64 << 20;
+/** All records of one batch together, in bytes: a batch lies in one segment. */
+export const BATCH_BYTES_LIMIT = (1 << 30) + (128 << 20);
+/** Operations in one batch. */
+export const BATCH_OPS_LIMIT = 1_000_000;
+/** The last log sequence number; the index keeps 48 bits. A million writes a second take 8.9 years. */
+export const LSN_LIMIT = 2 ** 48 - 1;
+/** File ids fit 32 bits. */
+export const FILE_ID_LIMIT = 2 ** 32 - 1;
+/** Latest expiry time, in milliseconds since the epoch: what a Date can show. */
+export const EXPIRES_AT_LIMIT = 8_640_000_000_000_000;
+
+assert(KEY_BYTES_LIMIT <= 2 ** 16, "key length - 1 is kept in 16 bits");
+assert(
+  VALUE_BYTES_LIMIT + KEY_BYTES_LIMIT + 4096 < BATCH_BYTES_LIMIT &&
+    BATCH_BYTES_LIMIT + SEGMENT_BYTES_MIN < SEGMENT_BYTES_LIMIT,
+  "the largest record fits a batch, and the largest batch fits a segment",
+);

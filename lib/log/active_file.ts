@@ -1,0 +1,74 @@
+/** The file ACTIVE on disk: read at opening, replaced durably whenever the set of segments changes. */
+
+import { KvError } from "../errors.ts";
+import {
+  ACTIVE_BYTES_LIMIT,
+  type ActiveState,
+  decodeActive,
+  encodeActive,
+} from "../format/active.ts";
+import { ACTIVE_NAME, joinPath } from "../format/filename.ts";
+import { replaceDurably } from "../fs/durable.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { readFile } from "../fs/whole_file.ts";
+import { FILE_ID_LIMIT } from "../limits.ts";
+
+/** Reads ACTIVE; undefined if there is none. Throws `CorruptLog` or `Unsupported`. */
+export function readActive(fs: FileSystem, directory: string): ActiveState | undefined {
+  const path = joinPath(directory, ACTIVE_NAME);
+  if (fs.stat(path) === undefined) return undefined;
+  const decoded = decodeActive(readFile(fs, path, ACTIVE_BYTES_LIMIT));
+  if ("message" in decoded) {
+    throw decoded.unsupported
+      ? new KvError("Unsupported", `Cannot read ${path}: ${decoded.message}; use a newer Cairn`, {
+        path,
+      })
+      : new KvError(
+        "CorruptLog",
+        `${path} is damaged: ${decoded.message}; nothing was changed, restore a backup or run ` +
+          `cairn repair`,
+        { path },
+      );
+  }
+  return decoded;
+}
+
+/** The content of ACTIVE, in memory and on disk. */
+export class ActiveFile {
+  #fs: FileSystem;
+  #directory: string;
+  #state: ActiveState;
+
+  constructor(fs: FileSystem, directory: string, state: ActiveState) {
+    this.#fs = fs;
+    this.#directory = directory;
+    this.#state = state;
+  }
+
+  /** Identity of the store. */
+  get nodeId(): Uint8Array {
+    return this.#state.nodeId;
+  }
+
+  /** The newest delete or expired record that compaction has dropped. */
+  get droppedLsn(): number {
+    return this.#state.droppedLsn;
+  }
+
+  /** Takes an id that no file has had. It stays taken even if nothing comes of the file. */
+  takeFileId(): number {
+    const fileId = this.#state.nextFileId;
+    if (fileId >= FILE_ID_LIMIT) {
+      throw new KvError("Unsupported", "The store has used up all file ids: export and import it");
+    }
+    this.#state.nextFileId = fileId + 1;
+    return fileId;
+  }
+
+  /** Replaces the list of segments, durably. */
+  replace(fileIds: number[], droppedLsn: number = this.#state.droppedLsn): void {
+    const state = { ...this.#state, fileIds, droppedLsn };
+    replaceDurably(this.#fs, this.#directory, ACTIVE_NAME, encodeActive(state));
+    this.#state = state;
+  }
+}

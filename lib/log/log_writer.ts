@@ -1,0 +1,342 @@
+/**
+ * Appends frames to the log. Frames are encoded straight into one buffer, which goes to the file in
+ * large writes; an fsync makes what was written durable. The writer keeps account of three LSNs:
+ * appended, written, durable. It decides nothing about when to sync: that is the commit policy's.
+ */
+
+import { assert } from "../assert.ts";
+import { KvError } from "../errors.ts";
+import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
+import { allocateBuffer, type ByteBuffer } from "../format/record.ts";
+import type { File, FileSystem } from "../fs/file_system.ts";
+import { writeFully } from "../fs/whole_file.ts";
+import { LSN_LIMIT } from "../limits.ts";
+import type { ActiveFile } from "./active_file.ts";
+import type { Segment } from "./segment.ts";
+import { createSegment } from "./segment_file.ts";
+import type { SegmentSet } from "./segment_set.ts";
+
+const BUFFER_BYTES = 1 << 20;
+
+/** What a {@link LogWriter} works with. */
+export interface LogWriterContext {
+  fs: FileSystem;
+  /** Directory of the log. */
+  directory: string;
+  segments: SegmentSet;
+  active: ActiveFile;
+  segmentBytesMax: number;
+  /** Time for the headers of new segments. */
+  now: () => number;
+  /** Called after a segment was closed, with everything in it durable. */
+  onSegmentClosed: (segment: Segment) => void;
+}
+
+/** The one writer of a log. After a failed write or fsync it refuses everything. */
+export class LogWriter {
+  /** Frames not yet written; `buffer.bytes[0]` stands at `#bufferStart` of the active segment. */
+  buffer: ByteBuffer = allocateBuffer(BUFFER_BYTES);
+  /** Number of fsyncs so far. */
+  syncs = 0;
+
+  #context: LogWriterContext;
+  #segment: Segment;
+  #used = 0;
+  #bufferStart: number;
+  #lsnAppended: number;
+  #lsnDurable: number;
+  /** Everything in the active segment before this offset is durable. */
+  #durableOffset: number;
+  /** What the newest mark in the segment calls durable. */
+  #markedOffset: number;
+  /**
+   * A second descriptor of the active segment, for fsyncs through the thread pool. The kernel
+   * reports a writeback error once to every descriptor: with one of their own, a blocking fsync
+   * never takes away the error that a pooled one must see, nor the other way round.
+   */
+  #pooledFile: File;
+  #pooledSyncs = 0;
+  #failure: KvError | undefined;
+
+  /**
+   * Goes on appending to the newest segment, all of which is durable, after record `lsn`. `sealed`
+   * tells whether its last mark says so.
+   */
+  constructor(context: LogWriterContext, lsn: number, sealed: boolean) {
+    this.#context = context;
+    this.#segment = context.segments.active;
+    this.#bufferStart = this.#segment.length;
+    this.#lsnAppended = lsn;
+    this.#lsnDurable = lsn;
+    this.#durableOffset = this.#segment.length;
+    this.#markedOffset = sealed ? this.#segment.length : 0;
+    this.#pooledFile = context.fs.open(this.#segment.file.path, "write");
+  }
+
+  /** LSN of the newest record, durable or not. */
+  get lsnAppended(): number {
+    return this.#lsnAppended;
+  }
+
+  /** LSN up to which everything is durable. */
+  get lsnDurable(): number {
+    return this.#lsnDurable;
+  }
+
+  /** The segment that the last appended frame went to. */
+  get segment(): Segment {
+    return this.#segment;
+  }
+
+  /** Offset in the active segment from which on frames are still in the buffer. */
+  get bufferStart(): number {
+    return this.#bufferStart;
+  }
+
+  /** Bytes in the buffer. */
+  get bufferedBytes(): number {
+    return this.#used;
+  }
+
+  /** Whether the active segment holds bytes that are not durable. */
+  get dirty(): boolean {
+    return this.#durableOffset < this.#segment.length;
+  }
+
+  /** Why the writer refuses to write; undefined while it does not. */
+  get failure(): KvError | undefined {
+    return this.#failure;
+  }
+
+  /** Throws if an earlier write or fsync failed. */
+  assertWritable(): void {
+    if (this.#failure !== undefined) throw refusalAfter(this.#failure);
+  }
+
+  /** Makes room for a frame of up to `frameBytes` and returns where in the buffer it goes. */
+  reserve(frameBytes: number): number {
+    if (this.buffer.bytes.length - this.#used < frameBytes) {
+      this.writeOut();
+      if (this.buffer.bytes.length < frameBytes) this.buffer = allocateBuffer(frameBytes);
+      else if (this.buffer.bytes.length > BUFFER_BYTES && frameBytes <= BUFFER_BYTES) {
+        this.buffer = allocateBuffer(BUFFER_BYTES);
+      }
+    }
+    return this.#used;
+  }
+
+  /** The LSN that the next record gets. */
+  takeLsn(): number {
+    const lsn = this.#lsnAppended + 1;
+    if (lsn > LSN_LIMIT) {
+      throw new KvError("Unsupported", "The store has used up all LSNs: export and import it");
+    }
+    return lsn;
+  }
+
+  /**
+   * Begins a new segment if the frames encoded at `at = reserve(…)`, `byteLength` bytes of them,
+   * would make the active one longer than allowed; they move along. Returns where they are now.
+   */
+  placeRecords(at: number, byteLength: number): number {
+    const segment = this.#segment;
+    const lengthAfter = segment.length + byteLength + SYNC_FRAME_BYTES;
+    if (lengthAfter <= this.#context.segmentBytesMax || segment.recordCount === 0) return at;
+    const frames = this.buffer.bytes.slice(at, at + byteLength);
+    this.rotate();
+    const movedTo = this.reserve(byteLength);
+    this.buffer.bytes.set(frames, movedTo);
+    return movedTo;
+  }
+
+  /** Takes the data frame that was encoded at `at`, where `placeRecords` put it; returns its offset in the segment. */
+  appendRecord(at: number, frameLength: number, lsn: number, crc: number): number {
+    assert(lsn === this.#lsnAppended + 1, "LSNs ascend by one");
+    const segment = this.#segment;
+    const offset = this.#append(at, frameLength, crc);
+    segment.recordCount++;
+    segment.lastLsn = lsn;
+    this.#lsnAppended = lsn;
+    return offset;
+  }
+
+  /** Takes the control frame that was encoded at `at`. */
+  appendControl(at: number, frameLength: number, crc: number): void {
+    this.#append(at, frameLength, crc);
+    this.#segment.controlBytes += frameLength;
+  }
+
+  #append(at: number, frameLength: number, crc: number): number {
+    const segment = this.#segment;
+    assert(at === this.#used, "frames are appended where they were encoded");
+    const offset = this.#bufferStart + at;
+    this.#used = at + frameLength;
+    segment.length = offset + frameLength;
+    segment.chain = extendChain(segment.chain, crc);
+    return offset;
+  }
+
+  /** Hands the buffer to the operating system. Not yet durable. */
+  writeOut(): void {
+    if (this.#used === 0) return;
+    this.assertWritable();
+    try {
+      writeFully(this.#segment.file, this.buffer.bytes, 0, this.#used, this.#bufferStart);
+    } catch (error) {
+      this.#rollBack();
+      throw this.#fail(error);
+    }
+    this.#bufferStart += this.#used;
+    this.#used = 0;
+  }
+
+  /** Writes and syncs everything appended so far, blocking until that is done. */
+  sync(): void {
+    this.assertWritable();
+    if (!this.dirty) return;
+    this.#appendMarkIfNews();
+    this.writeOut();
+    this.#syncFile(this.#segment.file);
+    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+  }
+
+  /** As {@link sync}, but leaves the event loop free while the disk works. */
+  async syncPooled(): Promise<void> {
+    this.assertWritable();
+    if (!this.dirty) return;
+    this.#appendMarkIfNews();
+    this.writeOut();
+    const segment = this.#segment;
+    const offset = this.#bufferStart;
+    const lsn = this.#lsnAppended;
+    const file = this.#pooledFile;
+    this.#pooledSyncs++;
+    this.syncs++;
+    try {
+      await file.syncAsync();
+    } catch (error) {
+      throw this.#fail(error);
+    } finally {
+      this.#pooledSyncs--;
+      if (file !== this.#pooledFile && this.#pooledSyncs === 0) file.close();
+    }
+    // A failure in the meantime, of whatever kind, makes this success worth nothing.
+    this.assertWritable();
+    this.#noteDurable(segment, offset, lsn);
+  }
+
+  /** Closes the active segment and begins a new one. */
+  rotate(): void {
+    this.assertWritable();
+    const { active, segments, fs, directory } = this.#context;
+    const closed = this.#segment;
+    this.#appendMark();
+    this.writeOut();
+    this.#syncFile(closed.file);
+    this.#noteDurable(closed, this.#bufferStart, this.#lsnAppended);
+    try {
+      const segment = createSegment(fs, directory, {
+        fileId: active.takeFileId(),
+        compacted: false,
+        createdAt: this.#context.now(),
+        nodeId: active.nodeId,
+        firstLsn: this.#lsnAppended + 1,
+      });
+      active.replace([...segments.ordered.map((each) => each.fileId), segment.fileId]);
+      this.#adopt(segment);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    this.#context.onSegmentClosed(closed);
+  }
+
+  /**
+   * Makes everything durable and ends the segment with a mark that says so, so that any damage that
+   * comes later is recognised as such.
+   */
+  seal(): void {
+    this.sync();
+    if (this.#markedOffset === this.#segment.length) return;
+    this.#appendMark();
+    this.writeOut();
+    this.#syncFile(this.#segment.file);
+    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+    this.#markedOffset = this.#segment.length;
+  }
+
+  /** Lets go of the writer's own descriptor. */
+  close(): void {
+    if (this.#pooledSyncs === 0) this.#pooledFile.close();
+  }
+
+  #adopt(segment: Segment): void {
+    const pooledFile = this.#context.fs.open(segment.file.path, "write");
+    this.#context.segments.append(segment);
+    if (this.#pooledSyncs === 0) this.#pooledFile.close();
+    this.#pooledFile = pooledFile;
+    this.#segment = segment;
+    this.#bufferStart = segment.length;
+    this.#durableOffset = segment.length;
+    this.#markedOffset = segment.length;
+  }
+
+  /** Puts a mark into the log if more is durable than the last mark says. */
+  #appendMarkIfNews(): void {
+    if (this.#durableOffset > this.#markedOffset) this.#appendMark();
+  }
+
+  #appendMark(): void {
+    const segment = this.#segment;
+    const at = this.reserve(SYNC_FRAME_BYTES);
+    const crc = encodeSyncMark(this.buffer, at, {
+      durableOffset: this.#durableOffset,
+      ownOffset: this.#bufferStart + at,
+      fileId: segment.fileId,
+      recordCount: segment.recordCount,
+      chain: segment.chain,
+      durableLsn: Math.max(this.#lsnDurable, segment.firstLsn - 1),
+    });
+    this.#markedOffset = this.#durableOffset;
+    this.appendControl(at, SYNC_FRAME_BYTES, crc);
+  }
+
+  #syncFile(file: File): void {
+    this.syncs++;
+    try {
+      file.sync();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  #noteDurable(segment: Segment, offset: number, lsn: number): void {
+    this.#lsnDurable = Math.max(this.#lsnDurable, lsn);
+    if (segment === this.#segment) this.#durableOffset = Math.max(this.#durableOffset, offset);
+  }
+
+  /** Cuts a write that failed half-way off the file, so that none of it is found after reopening. */
+  #rollBack(): void {
+    try {
+      this.#segment.file.truncate(this.#bufferStart);
+    } catch {
+      // The failure that is being handled says more; recovery will cut the torn frame off.
+    }
+  }
+
+  #fail(error: unknown): KvError {
+    const failure = error instanceof KvError
+      ? error
+      : new KvError("Io", `Writing the log failed: ${String(error)}`, { cause: error });
+    this.#failure ??= failure;
+    return failure;
+  }
+}
+
+function refusalAfter(failure: KvError): KvError {
+  return new KvError(
+    failure.code,
+    `The store takes no more writes because an earlier one failed (${failure.message}); reads ` +
+      `go on; mend the cause, then close and reopen the store`,
+    { cause: failure, ...(failure.path === undefined ? {} : { path: failure.path }) },
+  );
+}

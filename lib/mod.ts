@@ -1,0 +1,45 @@
+/**
+ * Cairn: a crash-safe key/value store with an index in memory and an append-only log on disk.
+ *
+ * @example
+ * ```ts
+ * import { KvStore } from "@cairn/kv";
+ *
+ * await using store = await KvStore.open("./data");
+ * await store.set("greeting", "hello");
+ * for await (const { key, version } of store.scan({ prefix: "gree" })) console.log(key, version);
+ * ```
+ *
+ * @module
+ */
+
+export { KvStore } from "./store/store.ts";
+export { KvError } from "./errors.ts";
+export type { KvErrorCode, KvErrorDetails } from "./errors.ts";
+export { InvariantError } from "./assert.ts";
+export { systemClock } from "./clock.ts";
+export type { Clock, ScheduledTask } from "./clock.ts";
+export { systemRandom } from "./random.ts";
+export type { RandomSource } from "./random.ts";
+export type { Logger } from "./telemetry/logger.ts";
+export type { File, FileLock, FileStat, FileSystem, OpenMode } from "./fs/file_system.ts";
+export { MemoryFileSystem } from "./fs/memory_file_system.ts";
+export type { VerifyProblem, VerifyReport } from "./tools/verify.ts";
+export type {
+  BatchCheck,
+  BatchOp,
+  BatchOptions,
+  CompactionOptions,
+  CompactionResult,
+  DeleteOptions,
+  Durability,
+  Entry,
+  KeyInput,
+  OpenOptions,
+  ReplayStats,
+  ScanOptions,
+  SetOptions,
+  StoreStats,
+  ValueInput,
+  WriteResult,
+} from "./store/types.ts";

@@ -1,0 +1,75 @@
+import { getLogger } from "@logtape/logtape";
+import { Hono } from "hono";
+import { VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
+import type { Logger } from "../../telemetry/logger.ts";
+import { handleKey } from "./key_resource.ts";
+import { HttpError, problemOf, statusOf } from "./problem.ts";
+import { guardRequest } from "./request_guard.ts";
+import { KEY_ROUTE, rawPath } from "./request_target.ts";
+import type { StoreApi } from "./store_api.ts";
+
+/** Options of {@link createApp}. */
+export interface AppOptions {
+  /**
+   * Host header values to answer to, as `name:port` (default: `localhost`, `127.0.0.1` and `[::1]`
+   * with any port). Other Hosts get 421, which keeps web pages out that point a name at this machine.
+   */
+  authorities?: ReadonlySet<string>;
+  /** Longest value to accept, in bytes; that of the store (default 64 MiB). */
+  valueBytesMax?: number;
+  /** Receives log entries instead of LogTape's category `cairn`, `http`. */
+  logger?: Logger;
+}
+
+/**
+ * The HTTP service of a store, as a Hono application: serve its `fetch` with any runtime.
+ *
+ * | route | |
+ * |---|---|
+ * | `GET HEAD PUT DELETE /v1/kv/{key}` | one value, raw bytes |
+ * | `GET HEAD /healthz` | 200 while the process answers |
+ *
+ * @example
+ * ```ts ignore
+ * import { KvStore } from "@cairn/kv";
+ * import { createApp } from "@cairn/kv/http";
+ *
+ * const store = await KvStore.open("./data");
+ * Deno.serve({ hostname: "127.0.0.1", port: 8620 }, createApp(store).fetch);
+ * ```
+ */
+export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
+  const {
+    authorities,
+    valueBytesMax = VALUE_BYTES_MAX_DEFAULT,
+    logger = getLogger(["cairn", "http"]),
+  } = options;
+
+  const app = new Hono({ getPath: rawPath });
+  const route = (path: string, handle: (request: Request) => Response | Promise<Response>) =>
+    app.all(path, ({ req }) => {
+      guardRequest(req.raw, authorities);
+      return handle(req.raw);
+    });
+
+  route(`${KEY_ROUTE}*`, (request) => handleKey(store, request, valueBytesMax));
+  route("/healthz", handleHealth);
+  app.notFound(({ req }) => {
+    guardRequest(req.raw, authorities);
+    throw new HttpError("NoSuchRoute", "There is no such resource");
+  });
+  app.onError((error, { req }) => {
+    if (statusOf(error) >= 500) {
+      logger.error("request failed", { method: req.method, path: req.path, error });
+    }
+    return problemOf(error);
+  });
+  return app;
+}
+
+function handleHealth({ method }: Request): Response {
+  if (method !== "GET" && method !== "HEAD") {
+    throw new HttpError("MethodNotAllowed", "Use GET or HEAD", { allow: "GET, HEAD" });
+  }
+  return Response.json({ status: "ok" });
+}

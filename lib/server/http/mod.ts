@@ -1,0 +1,16 @@
+/**
+ * The HTTP service, for programs that embed it: {@link createApp} makes a Hono application of a
+ * store, to be served as it is or mounted in a larger one.
+ *
+ * A key stands in the path percent-encoded (`encodeURIComponent`), and is decoded once; it may hold
+ * `/`, encoded or not. Two keys cannot be written there: `.` and `..`, which clients and servers take
+ * for steps in the path even when they are encoded. For the same reason encode the slashes beside such
+ * segments: `a/../b` is `/v1/kv/a%2F..%2Fb`. Characters that are not ASCII, and `\`, must be encoded.
+ *
+ * @module
+ */
+
+export { type AppOptions, createApp } from "./app.ts";
+export { listen, type Listener, type ListenOptions } from "./listen.ts";
+export { loopbackAuthorities } from "./request_guard.ts";
+export type { StoreApi } from "./store_api.ts";

@@ -1,0 +1,97 @@
+/** `If-Match` and `If-None-Match` (RFC 9110, section 13): versions are the entity tags. */
+
+import { KvError } from "../../errors.ts";
+import type { DeleteOptions, SetOptions } from "../../store/types.ts";
+import { HttpError } from "./problem.ts";
+import type { StoreApi } from "./store_api.ts";
+
+type Tags = "*" | { strong: string[]; all: string[] };
+
+/** What a request demands of the key's present state. */
+export interface Preconditions {
+  match?: Tags;
+  noneMatch?: Tags;
+}
+
+/** A condition that the store checks in the same step as it writes. */
+export type WriteCondition = Pick<SetOptions & DeleteOptions, "ifAbsent" | "ifVersion">;
+
+const RETRY_MILLIS = 1;
+const ENTITY_TAG_LIST = /^\s*(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*\s*$/;
+
+/** The entity tag of a version. */
+export function entityTag(version: number): string {
+  return `"${version}"`;
+}
+
+/** Reads the headers. */
+export function preconditionsOf(headers: Headers): Preconditions {
+  const match = headers.get("if-match");
+  const noneMatch = headers.get("if-none-match");
+  return {
+    ...(match !== null && { match: parseTags("If-Match", match) }),
+    ...(noneMatch !== null && { noneMatch: parseTags("If-None-Match", noneMatch) }),
+  };
+}
+
+/** Whether `If-Match` allows the request; `version` is undefined if the key does not exist. */
+export function matchHolds({ match }: Preconditions, version: number | undefined): boolean {
+  if (match === undefined) return true;
+  return version !== undefined && (match === "*" || match.strong.includes(entityTag(version)));
+}
+
+/** Whether `If-None-Match` allows the request. */
+export function noneMatchHolds({ noneMatch }: Preconditions, version: number | undefined): boolean {
+  if (noneMatch === undefined || version === undefined) return true;
+  return noneMatch !== "*" && !noneMatch.all.includes(entityTag(version));
+}
+
+/**
+ * Writes if the preconditions hold, with nothing able to come between the check and the write.
+ * Returns what `write` returned.
+ */
+export async function writeIf<Result>(
+  store: StoreApi,
+  key: string,
+  preconditions: Preconditions,
+  write: (condition: WriteCondition) => Promise<Result>,
+): Promise<Result> {
+  const simple = simpleCondition(preconditions);
+  if (simple !== undefined) return await write(simple);
+  while (true) {
+    const version = (await store.getEntry(key))?.version;
+    if (!matchHolds(preconditions, version) || !noneMatchHolds(preconditions, version)) {
+      throw new HttpError("ConditionFailed", "The key is not in the state that was asked for");
+    }
+    try {
+      return await write(version === undefined ? { ifAbsent: true } : { ifVersion: version });
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== "ConditionFailed") throw error;
+      // Another write came first, and may not be readable yet: let it become so.
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MILLIS));
+    }
+  }
+}
+
+/** What the store can check by itself, without a look beforehand. */
+function simpleCondition({ match, noneMatch }: Preconditions): WriteCondition | undefined {
+  if (match === undefined) {
+    if (noneMatch === undefined) return {};
+    return noneMatch === "*" ? { ifAbsent: true } : undefined;
+  }
+  if (noneMatch !== undefined || match === "*" || match.all.length !== 1) return undefined;
+  const digits = /^"([1-9]\d{0,15})"$/.exec(match.strong[0] ?? "")?.[1];
+  return digits === undefined ? undefined : { ifVersion: Number(digits) };
+}
+
+function parseTags(header: string, value: string): Tags {
+  if (value.trim() === "*") return "*";
+  if (!ENTITY_TAG_LIST.test(value)) {
+    throw new HttpError("InvalidArgument", `${header} takes * or versions in quotes, as in "42"`);
+  }
+  const tags = value.match(/(?:W\/)?"[^"]*"/g) ?? [];
+  return {
+    strong: tags.filter((tag) => !tag.startsWith("W/")),
+    all: tags.map((tag) => tag.replace(/^W\//, "")),
+  };
+}

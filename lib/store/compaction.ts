@@ -1,0 +1,280 @@
+/**
+ * Compaction: copies what is alive out of segments that are partly dead, and removes them. It works
+ * on a group of neighbouring segments at a time, in short slices, while reads and writes go on. A
+ * crash at any point leaves either the old segments or the new one as the log.
+ *
+ * What must stay true (each has its test):
+ * - Only segments that are closed, and whose every record is visible, are touched.
+ * - Before ACTIVE names the output, everything the index knows is durable: a record is left out
+ *   because a newer one supersedes it, and that one must not be lost to a crash.
+ * - A tombstone, or an expired value, is dropped only if no older segment can still hold the key.
+ * - An index entry moves only if it still means the record that was copied.
+ */
+
+import type { Clock } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import { hintName, joinPath, segmentName } from "../format/filename.ts";
+import {
+  FRAME_HEADER_BYTES,
+  OP_DELETE,
+  OP_SET_EXPIRING,
+  readFrameCrc,
+  readU64,
+} from "../format/record.ts";
+import { removeDurably } from "../fs/durable.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import type { ActiveFile } from "../log/active_file.ts";
+import { HintReader } from "../log/hint_reader.ts";
+import type { Segment } from "../log/segment.ts";
+import { SegmentScanner } from "../log/segment_scanner.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { CompactionOutput } from "./compaction_output.ts";
+import {
+  chooseAll,
+  chooseWorthwhile,
+  type CompactionThresholds,
+  countClean,
+  groupNeighbours,
+  shouldRotate,
+} from "./compaction_policy.ts";
+import type { Keydir } from "./keydir.ts";
+import { Slices } from "./pause.ts";
+import type { CompactionResult } from "./types.ts";
+
+const SLICE_MS = 1;
+const RECORDS_BETWEEN_CLOCK_READINGS = 64;
+
+/** What compaction works with. */
+export interface CompactionContext {
+  fs: FileSystem;
+  /** Directory of the log. */
+  directory: string;
+  keydir: Keydir;
+  active: ActiveFile;
+  thresholds: CompactionThresholds;
+  clock: Clock;
+  logger: Logger;
+  /** Closes the active segment, so that it can be compacted. */
+  rotate: () => void;
+  /** Resolves when every write so far is visible and durable. */
+  settle: () => Promise<void>;
+  /** LSN up to which every record is visible. */
+  lsnVisible: () => number;
+}
+
+/** Thrown inside a run that was cancelled; never leaves this file. */
+class Cancelled extends Error {}
+
+/** Runs compactions, one at a time. */
+export class Compactor {
+  #context: CompactionContext;
+  #cancelled = false;
+
+  constructor(context: CompactionContext) {
+    this.#context = context;
+  }
+
+  /** Makes the current run stop at its next slice, and later ones not begin. */
+  cancel(): void {
+    this.#cancelled = true;
+  }
+
+  /** Compacts `"all"` segments that give anything back, or only those that are `"worthwhile"`. */
+  async run(what: "all" | "worthwhile"): Promise<CompactionResult> {
+    const { keydir, clock, logger, thresholds, settle } = this.#context;
+    const begin = clock.monotonic();
+    const result: CompactionResult = {
+      segmentsBefore: 0,
+      segmentsAfter: 0,
+      bytesReclaimed: 0,
+      recordsMoved: 0,
+      durationMs: 0,
+    };
+    if (shouldRotate(keydir.segments.active, what, thresholds)) this.#context.rotate();
+    await settle();
+    const lsnVisible = this.#context.lsnVisible();
+    const closed = keydir.segments.ordered.slice(0, -1)
+      .filter((segment) => segment.lastLsn <= lsnVisible);
+    const chosen = what === "all"
+      ? chooseAll(closed, thresholds)
+      : chooseWorthwhile(closed, thresholds);
+    // As far as this position, older segments are rewritten or hold nothing that was superseded.
+    const cleanCount = countClean(closed, chosen);
+    try {
+      for (const group of groupNeighbours(closed, chosen, thresholds.segmentBytesMax)) {
+        const inputs = group.map((index) => closed[index]!);
+        // Records deleted up to now are in no older segment, once those are rewritten.
+        const droppableLsn = group.at(-1)! < cleanCount ? lsnVisible : 0;
+        await this.#compactGroup(inputs, droppableLsn, result);
+      }
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error;
+    }
+    result.durationMs = clock.monotonic() - begin;
+    if (result.segmentsBefore > 0) {
+      logger.info("Compacted {segmentsBefore} segments", { ...result });
+    }
+    return result;
+  }
+
+  async #compactGroup(
+    inputs: Segment[],
+    droppableLsn: number,
+    result: CompactionResult,
+  ): Promise<void> {
+    const { fs, directory, keydir, active, settle } = this.#context;
+    const group = new GroupCopy(this.#context, inputs, droppableLsn);
+    try {
+      for (const input of inputs) await this.#copy(input, group);
+      group.output?.finish();
+      await settle();
+      this.#checkCancelled();
+    } catch (error) {
+      group.output?.abort();
+      throw error;
+    }
+    const output = group.output?.segment;
+    const remaining = keydir.segments.ordered
+      .flatMap((segment) =>
+        segment === inputs[0] ? (output ?? []) : inputs.includes(segment) ? [] : segment
+      );
+    active.replace(
+      remaining.map((segment) => segment.fileId),
+      Math.max(active.droppedLsn, group.droppedLsn),
+    );
+    keydir.segments.replace(inputs, output);
+    if (output !== undefined) await this.#relocate(inputs, output);
+    const bytesBefore = inputs.reduce((sum, input) => sum + input.length, 0);
+    keydir.segments.forget(inputs);
+    removeDurably(
+      fs,
+      directory,
+      inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]),
+    );
+    result.segmentsBefore += inputs.length;
+    result.segmentsAfter += output === undefined ? 0 : 1;
+    result.bytesReclaimed += bytesBefore - (output?.length ?? 0);
+    result.recordsMoved += output?.recordCount ?? 0;
+  }
+
+  async #copy(input: Segment, group: GroupCopy): Promise<void> {
+    const { active, clock } = this.#context;
+    const slices = new Slices(clock, SLICE_MS);
+    const expected = { fileId: input.fileId, nodeId: active.nodeId };
+    const scanner = new SegmentScanner(input.file, input.length, expected);
+    let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+    if (scanner.readHeader()) {
+      while (scanner.next()) {
+        group.take(scanner);
+        if (--untilClockReading === 0) {
+          untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+          if (slices.over) await slices.pause();
+          this.#checkCancelled();
+        }
+      }
+    }
+    if (scanner.problem !== undefined) {
+      const { path } = input.file;
+      throw new KvError(
+        "CorruptLog",
+        `Cannot compact ${path}: it is damaged at offset ${scanner.validEnd} ` +
+          `(${scanner.problem}); nothing was changed, restore a backup or run cairn repair`,
+        { path, fileId: input.fileId, offset: scanner.validEnd },
+      );
+    }
+  }
+
+  /** Points index entries at the copies; the output's hint file lists what was copied. */
+  async #relocate(inputs: Segment[], output: Segment): Promise<void> {
+    const { fs, directory, keydir, clock } = this.#context;
+    const { index } = keydir;
+    const slices = new Slices(clock, SLICE_MS);
+    const inputIds = new Set(inputs.map((input) => input.fileId));
+    const file = fs.open(joinPath(directory, hintName(output.fileId)), "read");
+    try {
+      const hint = new HintReader(file);
+      let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+      while (hint.next()) {
+        const { bytes } = hint.buffer;
+        const hash = index.hash(bytes, hint.keyStart, hint.keyLength);
+        const address = index.find(hash, bytes, hint.keyStart, hint.keyLength);
+        if (
+          address !== 0 && index.lsn(address) === hint.lsn && inputIds.has(index.fileId(address))
+        ) keydir.relocate(address, output, hint.offset);
+        if (--untilClockReading === 0) {
+          untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+          // Not cancellable: from here on the output is part of the log.
+          if (slices.over) await slices.pause();
+        }
+      }
+      if (hint.problem !== undefined) {
+        throw new KvError("Io", `Cannot read back ${file.path}: ${hint.problem}`, {
+          path: file.path,
+        });
+      }
+    } finally {
+      file.close();
+    }
+  }
+
+  #checkCancelled(): void {
+    if (this.#cancelled) throw new Cancelled();
+  }
+}
+
+/** Copies what is alive of a group of segments into one output. */
+class GroupCopy {
+  /** Created when the first record is kept. */
+  output: CompactionOutput | undefined;
+  /** The newest delete or expired record that was dropped for good. */
+  droppedLsn = 0;
+
+  #context: CompactionContext;
+  #firstLsn: number;
+  #droppableLsn: number;
+
+  constructor(context: CompactionContext, inputs: Segment[], droppableLsn: number) {
+    this.#context = context;
+    this.#firstLsn = inputs[0]!.firstLsn;
+    this.#droppableLsn = droppableLsn;
+  }
+
+  /** Keeps, drops or buries the scanner's current record. */
+  take(scanner: SegmentScanner): void {
+    const { reader } = scanner;
+    const { header, buffer, at } = reader;
+    const { index } = this.#context.keydir;
+    const { bytes } = buffer;
+    const { op, lsn, keyLength, frameLength } = header;
+    const keyStart = at + FRAME_HEADER_BYTES;
+    const hash = index.hash(bytes, keyStart, keyLength);
+    const address = index.find(hash, bytes, keyStart, keyLength);
+    const expiresAt = op === OP_SET_EXPIRING ? readU64(buffer.view, keyStart + keyLength) : 0;
+    if (op === OP_DELETE) {
+      // A newer value of the key hides all older ones as well as this tombstone does.
+      if (address !== 0 && index.lsn(address) > lsn) return;
+      if (lsn <= this.#droppableLsn) {
+        this.droppedLsn = Math.max(this.droppedLsn, lsn);
+        return;
+      }
+    } else if (address === 0 || index.lsn(address) !== lsn) {
+      if (address !== 0 || op !== OP_SET_EXPIRING) return;
+      // Deleted later, or expired: then it is what hides older values. The clock may have been set
+      // back since, so it is not asked which.
+      if (lsn <= this.#droppableLsn) {
+        this.droppedLsn = Math.max(this.droppedLsn, lsn);
+        return;
+      }
+      this.#openOutput().bury(lsn, bytes, keyStart, keyLength);
+      return;
+    }
+    const crc = readFrameCrc(buffer.view, at, frameLength);
+    this.#openOutput().copy(op, lsn, crc, expiresAt, bytes, at, keyLength, frameLength);
+  }
+
+  #openOutput(): CompactionOutput {
+    const { fs, directory, active, clock } = this.#context;
+    this.output ??= new CompactionOutput(fs, directory, active, this.#firstLsn, clock.now());
+    return this.output;
+  }
+}

@@ -1,0 +1,170 @@
+/** The segment that a compaction writes, with its hint file; neither counts until ACTIVE names it. */
+
+import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
+import { joinPath, segmentName } from "../format/filename.ts";
+import {
+  allocateBuffer,
+  type ByteBuffer,
+  finishFrame,
+  FRAME_HEADER_BYTES,
+  frameLengthOf,
+  OP_DELETE,
+  writeFrameHeader,
+} from "../format/record.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { writeFully } from "../fs/whole_file.ts";
+import type { ActiveFile } from "../log/active_file.ts";
+import { HintWriter } from "../log/hint_writer.ts";
+import type { Segment } from "../log/segment.ts";
+import { createSegment } from "../log/segment_file.ts";
+
+const BUFFER_BYTES = 1 << 20;
+
+/** A segment in the making. {@link finish} or {@link abort} ends it. */
+export class CompactionOutput {
+  readonly segment: Segment;
+
+  #fs: FileSystem;
+  #directory: string;
+  #hint: HintWriter;
+  #buffer: ByteBuffer = allocateBuffer(BUFFER_BYTES);
+  #used = 0;
+  #written: number;
+
+  constructor(
+    fs: FileSystem,
+    directory: string,
+    active: ActiveFile,
+    firstLsn: number,
+    createdAt: number,
+  ) {
+    this.#fs = fs;
+    this.#directory = directory;
+    const fileId = active.takeFileId();
+    this.segment = createSegment(fs, directory, {
+      fileId,
+      compacted: true,
+      createdAt,
+      nodeId: active.nodeId,
+      firstLsn,
+    });
+    this.#written = this.segment.length;
+    try {
+      this.#hint = new HintWriter(fs, directory, fileId);
+    } catch (error) {
+      this.segment.retire();
+      fs.unlink(joinPath(directory, segmentName(fileId)));
+      throw error;
+    }
+  }
+
+  /** Copies a frame as it is. */
+  copy(
+    op: number,
+    lsn: number,
+    crc: number,
+    expiresAt: number,
+    source: Uint8Array,
+    at: number,
+    keyLength: number,
+    frameLength: number,
+  ): void {
+    this.#reserve(frameLength);
+    const keyStart = this.#used + FRAME_HEADER_BYTES;
+    this.#buffer.bytes.set(source.subarray(at, at + frameLength), this.#used);
+    this.#append(op, lsn, crc, expiresAt, keyStart, keyLength, frameLength);
+  }
+
+  /** Writes a tombstone in the place of an expired value, under the same LSN. */
+  bury(lsn: number, source: Uint8Array, keyStart: number, keyLength: number): void {
+    const frameLength = frameLengthOf(keyLength, 0);
+    this.#reserve(frameLength);
+    const at = this.#used;
+    writeFrameHeader(this.#buffer.view, at, OP_DELETE, lsn, keyLength, 0);
+    this.#buffer.bytes.set(
+      source.subarray(keyStart, keyStart + keyLength),
+      at + FRAME_HEADER_BYTES,
+    );
+    const crc = finishFrame(this.#buffer, at, frameLength);
+    this.#append(OP_DELETE, lsn, crc, 0, at + FRAME_HEADER_BYTES, keyLength, frameLength);
+  }
+
+  /** Completes segment and hint file, and makes both durable. */
+  finish(): void {
+    const { segment } = this;
+    const { recordCount, chain } = segment;
+    this.#reserve(SYNC_FRAME_BYTES);
+    const crc = encodeSyncMark(this.#buffer, this.#used, {
+      durableOffset: 0,
+      ownOffset: segment.length,
+      fileId: segment.fileId,
+      recordCount,
+      chain,
+      durableLsn: segment.lastLsn,
+    });
+    this.#used += SYNC_FRAME_BYTES;
+    segment.length += SYNC_FRAME_BYTES;
+    segment.controlBytes += SYNC_FRAME_BYTES;
+    segment.chain = extendChain(chain, crc);
+    this.#writeOut();
+    segment.file.sync();
+    this.#hint.finish({
+      fileId: segment.fileId,
+      coveredLength: segment.length,
+      recordCount,
+      chain,
+      controlBytes: segment.controlBytes,
+      lastLsn: segment.lastLsn,
+    });
+    segment.hintedLength = segment.length;
+  }
+
+  /** Gives everything up, files included. */
+  abort(): void {
+    this.segment.retire();
+    this.#fs.unlink(joinPath(this.#directory, segmentName(this.segment.fileId)));
+    this.#hint.abort();
+  }
+
+  #append(
+    op: number,
+    lsn: number,
+    crc: number,
+    expiresAt: number,
+    keyStart: number,
+    keyLength: number,
+    frameLength: number,
+  ): void {
+    const { segment } = this;
+    const { bytes } = this.#buffer;
+    this.#hint.add(
+      op,
+      lsn,
+      segment.length,
+      frameLength,
+      crc,
+      expiresAt,
+      bytes,
+      keyStart,
+      keyLength,
+    );
+    this.#used += frameLength;
+    segment.length += frameLength;
+    segment.lastLsn = lsn;
+    segment.recordCount++;
+    if (op === OP_DELETE) segment.tombstoneBytes += frameLength;
+    segment.chain = extendChain(segment.chain, crc);
+  }
+
+  #reserve(frameLength: number): void {
+    if (this.#buffer.bytes.length - this.#used >= frameLength) return;
+    this.#writeOut();
+    if (this.#buffer.bytes.length < frameLength) this.#buffer = allocateBuffer(frameLength);
+  }
+
+  #writeOut(): void {
+    writeFully(this.segment.file, this.#buffer.bytes, 0, this.#used, this.#written);
+    this.#written += this.#used;
+    this.#used = 0;
+  }
+}

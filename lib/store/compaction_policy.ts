@@ -1,0 +1,137 @@
+/** Which segments are worth compacting, and when: pure decisions over figures. */
+
+import { SEGMENT_FRAME_BYTES, SYNC_FRAME_BYTES } from "../format/control_record.ts";
+
+/** What the policy looks at in a segment. */
+export interface SegmentFigures {
+  length: number;
+  aliveBytes: number;
+  tombstoneBytes: number;
+  controlBytes: number;
+  /** Sets that were overwritten, deleted, or have expired. */
+  supersededBytes: number;
+}
+
+/** Thresholds; see the option `compaction`. */
+export interface CompactionThresholds {
+  deadRatio: number;
+  totalBytes: number;
+  deadBytesMin: number;
+  segmentBytesMax: number;
+}
+
+/** Control records that every closed segment needs. */
+const CONTROL_BYTES_MIN = SEGMENT_FRAME_BYTES + SYNC_FRAME_BYTES;
+
+/** Bytes that rewriting a segment can give back, tombstones included. */
+export function reclaimableBytes(segment: SegmentFigures): number {
+  return segment.supersededBytes + segment.tombstoneBytes +
+    Math.max(0, segment.controlBytes - CONTROL_BYTES_MIN);
+}
+
+/**
+ * Whether automatic compaction should start. `deadBytesSpared` is what the last run left behind:
+ * counting it again would start one run after the other in vain.
+ */
+export function shouldCompact(
+  segments: readonly SegmentFigures[],
+  thresholds: CompactionThresholds,
+  deadBytesSpared: number,
+): boolean {
+  let totalBytes = 0;
+  let deadBytes = 0;
+  for (const segment of segments) {
+    totalBytes += segment.length;
+    deadBytes += reclaimableBytes(segment);
+  }
+  if (deadBytes < thresholds.deadBytesMin + deadBytesSpared || deadBytes === 0) return false;
+  if (deadBytes / totalBytes > thresholds.deadRatio) return true;
+  return totalBytes > thresholds.totalBytes &&
+    chooseWorthwhile(segments.slice(0, -1), thresholds).includes(true);
+}
+
+/**
+ * How many segments from the oldest on are clean if the chosen ones are rewritten: they then hold no
+ * set that was superseded, so that tombstones behind them have nothing to hide.
+ */
+export function countClean(
+  closed: readonly SegmentFigures[],
+  chosen: readonly boolean[],
+): number {
+  const dirty = closed.findIndex((segment, index) => !chosen[index] && segment.supersededBytes > 0);
+  return dirty < 0 ? closed.length : dirty;
+}
+
+/**
+ * Which closed segments an automatic run rewrites: those that are mostly dead, and if the log as a
+ * whole is, those as well that are so by half. Tombstones count only where they can be dropped, or
+ * a segment of nothing else would be rewritten for ever.
+ */
+export function chooseWorthwhile(
+  closed: readonly SegmentFigures[],
+  thresholds: CompactionThresholds,
+): boolean[] {
+  const total = closed.reduce((sum, segment) => sum + segment.length, 0);
+  const dead = closed.reduce((sum, segment) => sum + reclaimableBytes(segment), 0);
+  const mostlyDead = total > 0 && dead / total > thresholds.deadRatio;
+  const ratio = mostlyDead ? thresholds.deadRatio / 2 : thresholds.deadRatio;
+  const chosen = closed.map((segment) => reclaimableBytes(segment) / segment.length > ratio);
+  const cleanCount = countClean(closed, chosen);
+  return closed.map((segment, index) => {
+    const kept = index < cleanCount ? 0 : segment.tombstoneBytes;
+    return (reclaimableBytes(segment) - kept) / segment.length > ratio;
+  });
+}
+
+/** Whether a run should close the active segment first, so as to rewrite it too. */
+export function shouldRotate(
+  active: SegmentFigures,
+  what: "all" | "worthwhile",
+  thresholds: CompactionThresholds,
+): boolean {
+  const share = reclaimableBytes(active) / active.length;
+  return what === "all" ? share > 0 : share > thresholds.deadRatio / 2;
+}
+
+/** Which closed segments a manual run rewrites: all that give anything back, and small neighbours. */
+export function chooseAll(
+  closed: readonly SegmentFigures[],
+  thresholds: CompactionThresholds,
+): boolean[] {
+  const small = (segment: SegmentFigures | undefined) =>
+    segment !== undefined && segment.length < thresholds.segmentBytesMax / 4;
+  return closed.map((segment, index) =>
+    reclaimableBytes(segment) > 0 ||
+    (small(segment) && (small(closed[index - 1]) || small(closed[index + 1])))
+  );
+}
+
+/**
+ * Divides the chosen segments into groups of neighbours, each of which fits one new segment.
+ * Returns the groups as lists of positions.
+ */
+export function groupNeighbours(
+  closed: readonly SegmentFigures[],
+  chosen: readonly boolean[],
+  segmentBytesMax: number,
+): number[][] {
+  const groups: number[][] = [];
+  let current: number[] = [];
+  let currentBytes = 0;
+  closed.forEach((segment, index) => {
+    const bytes = segment.aliveBytes + segment.tombstoneBytes;
+    const joins = chosen[index] && current.length > 0 &&
+      currentBytes + bytes + CONTROL_BYTES_MIN <= segmentBytesMax;
+    if (!joins) {
+      if (current.length > 0) groups.push(current);
+      current = [];
+      currentBytes = 0;
+    }
+    if (chosen[index]) {
+      current.push(index);
+      currentBytes += bytes;
+    }
+  });
+  if (current.length > 0) groups.push(current);
+  return groups;
+}

@@ -1,0 +1,100 @@
+/**
+ * The key directory: which record of the log is the current state of each key. It keeps the index
+ * and the segments' figures in step, so that alive and dead bytes are exact at all times.
+ */
+
+import type { KeyIndex } from "../index/key_index.ts";
+import type { Segment } from "../log/segment.ts";
+import type { SegmentSet } from "../log/segment_set.ts";
+
+/** Index and segments, changed together. */
+export class Keydir {
+  readonly index: KeyIndex;
+  readonly segments: SegmentSet;
+  /** Called with the time of expiry whenever a key is given one. */
+  onExpiring: (expiresAt: number) => void = () => {};
+
+  constructor(index: KeyIndex, segments: SegmentSet) {
+    this.index = index;
+    this.segments = segments;
+  }
+
+  /** The key now has the value in this record. Returns the record's address in the index. */
+  set(
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    segment: Segment,
+    offset: number,
+    frameLength: number,
+    crc: number,
+    lsn: number,
+    expiresAt: number,
+  ): number {
+    const { index } = this;
+    segment.aliveBytes += frameLength;
+    if (expiresAt !== 0) this.onExpiring(expiresAt);
+    const address = index.find(hash, bytes, start, length);
+    if (address === 0) {
+      return index.insert(
+        hash,
+        bytes,
+        start,
+        length,
+        segment.fileId,
+        offset,
+        frameLength,
+        crc,
+        lsn,
+        expiresAt,
+      );
+    }
+    this.#dropAlive(address);
+    return index.update(address, segment.fileId, offset, frameLength, crc, lsn, expiresAt);
+  }
+
+  /** The key does not exist any more; nothing happens if it did not. */
+  delete(hash: number, bytes: Uint8Array, start: number, length: number): void {
+    const address = this.index.find(hash, bytes, start, length);
+    if (address !== 0) this.removeAt(address);
+  }
+
+  /** As {@link delete}, for a key whose address is known. */
+  removeAt(address: number): void {
+    this.#dropAlive(address);
+    this.index.remove(address);
+  }
+
+  /** The record at `address` now lies, unchanged, in another segment. */
+  relocate(address: number, segment: Segment, offset: number): void {
+    this.#dropAlive(address);
+    segment.aliveBytes += this.index.frameLength(address);
+    this.index.relocate(address, segment.fileId, offset);
+  }
+
+  /**
+   * Removes keys whose time is over, at most `limit`; returns how many. Their records need no
+   * tombstone: they carry their own end.
+   */
+  expire(now: number, limit: number): number {
+    let count = 0;
+    while (count < limit) {
+      const address = this.index.expireNext(now);
+      if (address === 0) break;
+      this.removeAt(address);
+      count++;
+    }
+    return count;
+  }
+
+  /** Whether the key at `address` is past its time but not yet removed. */
+  isExpired(address: number, now: () => number): boolean {
+    const expiresAt = this.index.expiresAt(address);
+    return expiresAt !== 0 && expiresAt <= now();
+  }
+
+  #dropAlive(address: number): void {
+    this.segments.get(this.index.fileId(address)).aliveBytes -= this.index.frameLength(address);
+  }
+}

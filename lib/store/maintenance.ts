@@ -1,0 +1,167 @@
+/**
+ * What a store does for itself in the background: hint files for closed segments, and compaction
+ * when it is due. One task at a time, so that none changes what another works on.
+ */
+
+import type { Clock, ScheduledTask } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import type { Segment } from "../log/segment.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import { type CompactionContext, Compactor } from "./compaction.ts";
+import { reclaimableBytes, shouldCompact } from "./compaction_policy.ts";
+import { buildHint, type HintContext } from "./hint_builder.ts";
+import type { CompactionResult } from "./types.ts";
+
+const RETRY_MS_MIN = 1000;
+const RETRY_MS_MAX = 60_000;
+/** Bytes appended between two looks at whether compaction is due. */
+const CHECK_BYTES_MIN = 4096;
+/** Opening scans what no hint covers: at closing a hint is worth writing for more than this. */
+const HINT_BYTES_MIN = 4 << 20;
+
+/** What maintenance works with. */
+export interface MaintenanceContext extends Omit<CompactionContext, "logger" | "clock"> {
+  clock: Clock;
+  logger: Logger;
+  /** Compact without being asked. */
+  auto: boolean;
+  lsnDurable: () => number;
+}
+
+/** The background tasks of one store. */
+export class Maintenance {
+  /** Compactions finished. */
+  compactions = 0;
+  /** Whether one runs now. */
+  compacting = false;
+  /** What the last one did. */
+  lastCompaction: CompactionResult | undefined;
+
+  #context: MaintenanceContext;
+  #compactor: Compactor;
+  #tail: Promise<void> = Promise.resolve();
+  #closed = false;
+  #bytesSinceCheck = 0;
+  #checkBytes: number;
+  #autoPending = false;
+  #deadBytesSpared = 0;
+  #retry: ScheduledTask | undefined;
+  #retryMs = RETRY_MS_MIN;
+
+  constructor(context: MaintenanceContext) {
+    this.#context = context;
+    this.#compactor = new Compactor(context);
+    this.#checkBytes = Math.max(CHECK_BYTES_MIN, context.thresholds.deadBytesMin / 4);
+  }
+
+  /** Takes note of records that were appended. */
+  noteAppended(byteLength: number): void {
+    this.#bytesSinceCheck += byteLength;
+    if (this.#bytesSinceCheck >= this.#checkBytes) this.check();
+  }
+
+  /** Starts compaction if it is due. */
+  check(): void {
+    this.#bytesSinceCheck = 0;
+    const { auto, keydir, thresholds } = this.#context;
+    if (!auto || this.#autoPending || this.#closed) return;
+    if (!shouldCompact(keydir.segments.ordered, thresholds, this.#deadBytesSpared)) return;
+    this.#autoPending = true;
+    void this.#enqueue(() => this.#compactByItself());
+  }
+
+  /** Writes hint files for closed segments that have none. */
+  hint(segment: Segment): void {
+    if (this.#closed) return;
+    void this.#enqueue(() => this.#hint(segment));
+  }
+
+  /** Compacts everything that gives anything back. */
+  compact(): Promise<CompactionResult> {
+    return this.#enqueue(() => this.#compact("all"));
+  }
+
+  /** Stops what is running, waits for it, and writes a last hint file if that is worth it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#retry?.cancel();
+    this.#compactor.cancel();
+    await this.#tail;
+  }
+
+  /** Writes the hint file of the segment that was appended to, which must be sealed, if worth it. */
+  async hintAtClose(segment: Segment): Promise<void> {
+    if (segment.length - segment.hintedLength < HINT_BYTES_MIN) return;
+    await this.#buildHint(segment, () => false);
+  }
+
+  /** Runs tasks one after the other; one that fails does not stop those behind it. */
+  #enqueue<Result>(task: () => Promise<Result>): Promise<Result> {
+    const run = this.#tail.then(task);
+    this.#tail = run.then(() => {}, () => {});
+    return run;
+  }
+
+  async #compact(what: "all" | "worthwhile"): Promise<CompactionResult> {
+    this.compacting = true;
+    try {
+      const result = await this.#compactor.run(what);
+      this.compactions++;
+      this.lastCompaction = result;
+      return result;
+    } finally {
+      this.compacting = false;
+    }
+  }
+
+  async #compactByItself(): Promise<void> {
+    const { keydir, logger, clock } = this.#context;
+    try {
+      if (this.#closed) return;
+      await this.#compact("worthwhile");
+      this.#retryMs = RETRY_MS_MIN;
+      this.#deadBytesSpared = keydir.segments.ordered
+        .reduce((sum, segment) => sum + reclaimableBytes(segment), 0);
+    } catch (error) {
+      const isFinal = error instanceof KvError && error.code === "CorruptLog";
+      logger.warn("Compaction failed: {error}", {
+        error,
+        retryMs: isFinal ? undefined : this.#retryMs,
+      });
+      if (isFinal || this.#closed) {
+        this.#deadBytesSpared = Infinity;
+      } else {
+        this.#retry = clock.schedule(this.#retryMs, () => this.check(), true);
+        this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
+      }
+    } finally {
+      this.#autoPending = false;
+    }
+  }
+
+  async #hint(segment: Segment): Promise<void> {
+    const { keydir } = this.#context;
+    if (this.#closed || segment.hintedLength === segment.length) return;
+    if (!keydir.segments.ordered.includes(segment)) return;
+    await this.#buildHint(segment, () => this.#closed);
+  }
+
+  async #buildHint(segment: Segment, cancelled: () => boolean): Promise<void> {
+    const { logger } = this.#context;
+    const context: HintContext = {
+      fs: this.#context.fs,
+      directory: this.#context.directory,
+      nodeId: this.#context.active.nodeId,
+      keydir: this.#context.keydir,
+      clock: this.#context.clock,
+      lsnDurable: this.#context.lsnDurable,
+      cancelled,
+    };
+    try {
+      await buildHint(context, segment);
+    } catch (error) {
+      // Without a hint, opening takes longer: no reason to fail anything.
+      logger.warn("Writing a hint file failed: {error}", { error, fileId: segment.fileId });
+    }
+  }
+}

@@ -1,0 +1,311 @@
+/** Opens a store's directory: lock, identity, leftovers of a crash, replay. */
+
+import { assert } from "../assert.ts";
+import { KvError } from "../errors.ts";
+import type { ActiveState } from "../format/active.ts";
+import { NODE_ID_BYTES, SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
+import {
+  ACTIVE_NAME,
+  joinPath,
+  NODE_ID_NAME,
+  parseSegmentName,
+  segmentName,
+  TEMPORARY_SUFFIX,
+  WAL_NAME,
+} from "../format/filename.ts";
+import { formatNodeId, parseNodeId } from "../format/node_id.ts";
+import { removeDurably, replaceDurably } from "../fs/durable.ts";
+import type { File, FileLock, FileSystem } from "../fs/file_system.ts";
+import { systemErrorCode } from "../fs/io_error.ts";
+import { readFile } from "../fs/whole_file.ts";
+import { KeyIndex } from "../index/key_index.ts";
+import { ActiveFile, readActive } from "../log/active_file.ts";
+import { createSegment } from "../log/segment_file.ts";
+import { SegmentScanner } from "../log/segment_scanner.ts";
+import { SegmentSet } from "../log/segment_set.ts";
+import { lockDirectory } from "./directory_lock.ts";
+import { Keydir } from "./keydir.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { Replay } from "./replay.ts";
+import type { ReplayStats } from "./types.ts";
+
+const READ_ONLY_ATTEMPTS = 10;
+
+/** An opened log: what a store is made of. */
+export interface OpenedLog {
+  /** Directory of the log. */
+  directory: string;
+  /** Absent in a store that was opened for reading only. */
+  lock: FileLock | undefined;
+  active: ActiveFile;
+  keydir: Keydir;
+  /** LSN of the newest record. */
+  lsn: number;
+  /** Whether the newest segment ends with a mark that calls all of it durable. */
+  sealed: boolean;
+  replay: ReplayStats;
+}
+
+/** Opens the store at `path` for reading and writing, creating it if there is none. */
+export async function openForWriting(path: string, options: ResolvedOptions): Promise<OpenedLog> {
+  const fs = options.fileSystem;
+  const stat = fs.stat(path);
+  if (stat !== undefined && stat.kind === "file") {
+    throw new KvError("Io", `${path} is a file: a store is a directory, choose another path`, {
+      path,
+    });
+  }
+  const directory = joinPath(path, WAL_NAME);
+  fs.makeDirectory(path);
+  const lock = lockDirectory(fs, path);
+  try {
+    fs.makeDirectory(directory);
+    // A process that was killed may have left names that are not yet durable.
+    fs.syncDirectory(directory);
+    const state = readActive(fs, directory) ?? createLog(fs, directory, options);
+    checkNodeId(fs, directory, state, false);
+    removeLeftovers(fs, directory, state);
+    const files = state.fileIds.map((fileId, index) =>
+      openSegment(fs, directory, fileId, index === state.fileIds.length - 1 ? "write" : "read")
+    );
+    return { ...await replayAll(directory, state, files, options), lock };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Opens the store at `path` as of this moment, touching nothing, beside whoever is writing to it. */
+export async function openForReading(path: string, options: ResolvedOptions): Promise<OpenedLog> {
+  const fs = options.fileSystem;
+  const directory = joinPath(path, WAL_NAME);
+  if (fs.stat(joinPath(directory, ACTIVE_NAME)) === undefined) {
+    const problem = fs.stat(path) === undefined ? "does not exist" : "holds no store";
+    throw new KvError("Io", `${path} ${problem}: check the path, or open it for writing first`, {
+      path,
+    });
+  }
+  for (let attempt = 1;; attempt++) {
+    const state = readActive(fs, directory);
+    assert(state !== undefined, "ACTIVE is replaced, never removed");
+    const files: File[] = [];
+    try {
+      for (const fileId of state.fileIds) files.push(openSegment(fs, directory, fileId, "read"));
+      checkNodeId(fs, directory, state, true);
+      return { ...await replayAll(directory, state, files, options), lock: undefined };
+    } catch (error) {
+      for (const file of files) file.close();
+      // Compaction may have removed a segment since ACTIVE was read; then ACTIVE has changed too.
+      const moved = systemErrorCode(error) === "ENOENT" &&
+        String(readActive(fs, directory)?.fileIds) !== String(state.fileIds);
+      if (!moved || attempt >= READ_ONLY_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function replayAll(
+  directory: string,
+  state: ActiveState,
+  files: File[],
+  options: ResolvedOptions,
+): Promise<Omit<OpenedLog, "lock">> {
+  const { clock, logger, fileSystem: fs } = options;
+  const begin = clock.monotonic();
+  const seed = new Uint8Array(4);
+  options.random.fill(seed);
+  const index = new KeyIndex({ hashSeed: new DataView(seed.buffer).getInt32(0) });
+  const keydir = new Keydir(index, new SegmentSet());
+  const { nodeId } = state;
+  const replay = new Replay({
+    fs,
+    directory,
+    nodeId,
+    keydir,
+    clock,
+    logger,
+    readOnly: options.readOnly,
+  });
+  try {
+    for (const [position, file] of files.entries()) {
+      await replay.segment(state.fileIds[position]!, file, position === files.length - 1);
+    }
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+  const newest = keydir.segments.active;
+  // What a killed process wrote may be in the page cache only; what is read must stay true.
+  if (!options.readOnly && !replay.sealed) newest.file.sync();
+  const stats = { ...replay.stats, durationMs: clock.monotonic() - begin };
+  logger.info("Opened {directory}: {records} records from {segments} segments", {
+    directory,
+    ...stats,
+    keys: index.size,
+  });
+  return {
+    directory,
+    active: new ActiveFile(fs, directory, state),
+    keydir,
+    lsn: newest.lastLsn,
+    sealed: replay.sealed,
+    replay: stats,
+  };
+}
+
+function openSegment(
+  fs: FileSystem,
+  directory: string,
+  fileId: number,
+  mode: "read" | "write",
+): File {
+  const path = joinPath(directory, segmentName(fileId));
+  if (mode === "write" && fs.stat(path) === undefined) throw segmentMissing(path, fileId);
+  try {
+    return fs.open(path, mode);
+  } catch (error) {
+    if (mode === "write" || systemErrorCode(error) !== "ENOENT") throw error;
+    throw segmentMissing(path, fileId, error);
+  }
+}
+
+function segmentMissing(path: string, fileId: number, cause?: unknown): KvError {
+  return new KvError(
+    "CorruptLog",
+    `${path} is missing, though ACTIVE names it as part of the log; nothing was changed, ` +
+      `restore a backup or run cairn repair`,
+    { path, fileId, ...(cause === undefined ? {} : { cause }) },
+  );
+}
+
+/** Creates an empty log; refuses where there is a log already that has lost its ACTIVE. */
+function createLog(fs: FileSystem, directory: string, options: ResolvedOptions): ActiveState {
+  const leftovers = fs.readDirectory(directory).filter((name) => parseSegmentName(name)?.kind);
+  for (const name of leftovers) {
+    const path = joinPath(directory, name);
+    const stat = fs.stat(path);
+    if (name.endsWith(".log") && stat !== undefined && stat.size > SEGMENT_FRAME_BYTES) {
+      throw new KvError(
+        "CorruptLog",
+        `${joinPath(directory, ACTIVE_NAME)} is missing, but there are segments (${name}); ` +
+          `nothing was changed, restore a backup or run cairn repair`,
+        { path: joinPath(directory, ACTIVE_NAME) },
+      );
+    }
+  }
+  removeDurably(fs, directory, leftovers);
+  const nodeId = readNodeId(fs, directory) ?? createNodeId(fs, directory, options);
+  const fileId = 1;
+  const segment = createSegment(fs, directory, {
+    fileId,
+    compacted: false,
+    createdAt: options.clock.now(),
+    nodeId,
+    firstLsn: 1,
+  });
+  segment.file.close();
+  const state = { nodeId, droppedLsn: 0, nextFileId: fileId + 1, fileIds: [] };
+  new ActiveFile(fs, directory, state).replace([fileId]);
+  return { ...state, fileIds: [fileId] };
+}
+
+function createNodeId(
+  fs: FileSystem,
+  directory: string,
+  options: ResolvedOptions,
+): Uint8Array {
+  const nodeId = new Uint8Array(NODE_ID_BYTES);
+  options.random.fill(nodeId);
+  // Version and variant of a random UUID, RFC 9562 section 5.4.
+  nodeId[6] = nodeId[6]! & 0x0f | 0x40;
+  nodeId[8] = nodeId[8]! & 0x3f | 0x80;
+  writeNodeId(fs, directory, nodeId);
+  return nodeId;
+}
+
+function writeNodeId(fs: FileSystem, directory: string, nodeId: Uint8Array): void {
+  const text = new TextEncoder().encode(formatNodeId(nodeId) + "\n");
+  replaceDurably(fs, directory, NODE_ID_NAME, text);
+}
+
+function readNodeId(fs: FileSystem, directory: string): Uint8Array | undefined {
+  const path = joinPath(directory, NODE_ID_NAME);
+  if (fs.stat(path) === undefined) return undefined;
+  const nodeId = parseNodeId(new TextDecoder().decode(readFile(fs, path, 64)));
+  if (nodeId === undefined) {
+    throw new KvError("CorruptLog", `${path} is damaged: it does not hold a UUID`, { path });
+  }
+  return nodeId;
+}
+
+/** NODE_ID repeats what ACTIVE says: a difference means that files of two stores were mixed. */
+function checkNodeId(
+  fs: FileSystem,
+  directory: string,
+  state: ActiveState,
+  readOnly: boolean,
+): void {
+  const nodeId = readNodeId(fs, directory);
+  if (nodeId === undefined) {
+    if (!readOnly) writeNodeId(fs, directory, state.nodeId);
+    return;
+  }
+  if (formatNodeId(nodeId) === formatNodeId(state.nodeId)) return;
+  const path = joinPath(directory, NODE_ID_NAME);
+  throw new KvError(
+    "CorruptLog",
+    `${path} says ${formatNodeId(nodeId)}, but ACTIVE belongs to ${formatNodeId(state.nodeId)}: ` +
+      `files of two stores are mixed; nothing was changed`,
+    { path },
+  );
+}
+
+/**
+ * Removes what a crash left of a rotation or a compaction that did not come to its end. Files of
+ * other names are nobody's business here.
+ */
+function removeLeftovers(fs: FileSystem, directory: string, state: ActiveState): void {
+  const inLog = new Set(state.fileIds);
+  const names: string[] = [];
+  let fileIdMax = 0;
+  for (const name of fs.readDirectory(directory)) {
+    if (name === ACTIVE_NAME + TEMPORARY_SUFFIX || name === NODE_ID_NAME + TEMPORARY_SUFFIX) {
+      names.push(name);
+    }
+    const parsed = parseSegmentName(name);
+    if (parsed === undefined) continue;
+    fileIdMax = Math.max(fileIdMax, parsed.fileId);
+    if (!parsed.temporary && inLog.has(parsed.fileId)) continue;
+    if (parsed.kind === "log" && !parsed.temporary) assertRedundant(fs, directory, name, state);
+    names.push(name);
+  }
+  // Ids are not reused, not even those of files that never became part of the log.
+  state.nextFileId = Math.max(state.nextFileId, fileIdMax + 1);
+  removeDurably(fs, directory, names);
+}
+
+/**
+ * A segment outside of the log is an input or an output of compaction, or was just created. Data
+ * that came after ACTIVE was written means that ACTIVE is an old one.
+ */
+function assertRedundant(
+  fs: FileSystem,
+  directory: string,
+  name: string,
+  state: ActiveState,
+): void {
+  const { fileId } = parseSegmentName(name)!;
+  if (fileId < state.nextFileId) return;
+  const file = fs.open(joinPath(directory, name), "read");
+  try {
+    const scanner = new SegmentScanner(file, file.size(), { fileId, nodeId: state.nodeId });
+    if (!scanner.readHeader() || scanner.segmentHeader!.compacted || !scanner.next()) return;
+    throw new KvError(
+      "CorruptLog",
+      `${file.path} holds records, but ${ACTIVE_NAME} is older than it and does not name it; ` +
+        `nothing was changed, restore a backup or run cairn repair`,
+      { path: file.path, fileId },
+    );
+  } finally {
+    file.close();
+  }
+}

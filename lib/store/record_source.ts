@@ -1,0 +1,120 @@
+/** Reads one record of the log, wherever it is, and checks that it is the one the index means. */
+
+import { KvError } from "../errors.ts";
+import {
+  allocateBuffer,
+  type ByteBuffer,
+  computeFrameCrc,
+  EXPIRES_AT_BYTES,
+  FRAME_HEADER_BYTES,
+  FRAME_TRAILER_BYTES,
+  readFrameCrc,
+} from "../format/record.ts";
+import { readFully, readFullyAsync } from "../fs/whole_file.ts";
+import type { LogWriter } from "../log/log_writer.ts";
+import type { Segment } from "../log/segment.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Keydir } from "./keydir.ts";
+
+const SCRATCH_BYTES = 64 * 1024;
+
+/** Values in longer records are read through the thread pool by the asynchronous calls. */
+export const BLOCKING_READ_BYTES_MAX = SCRATCH_BYTES;
+
+/** Reads values. */
+export class RecordSource {
+  #keydir: Keydir;
+  #writer: LogWriter | undefined;
+  #logger: Logger;
+  #scratch: ByteBuffer = allocateBuffer(SCRATCH_BYTES);
+
+  /** `writer` is undefined in a store that was opened for reading only. */
+  constructor(keydir: Keydir, writer: LogWriter | undefined, logger: Logger) {
+    this.#keydir = keydir;
+    this.#writer = writer;
+    this.#logger = logger;
+  }
+
+  /** The value of the record at `address`, as bytes of the caller's own. */
+  read(address: number): Uint8Array {
+    const { index, segments } = this.#keydir;
+    const segment = segments.get(index.fileId(address));
+    const offset = index.offset(address);
+    const frameLength = index.frameLength(address);
+    const crc = index.crc(address);
+    const valueStart = this.#valueStart(address);
+    const writer = this.#writer;
+    if (writer !== undefined && segment === writer.segment && offset >= writer.bufferStart) {
+      const at = offset - writer.bufferStart;
+      return this.#take(writer.buffer, at, frameLength, valueStart, crc, segment, offset);
+    }
+    const buffer = frameLength <= SCRATCH_BYTES ? this.#scratch : allocateBuffer(frameLength);
+    const count = readFully(segment.file, buffer.bytes, 0, frameLength, offset);
+    if (count < frameLength) throw this.#damaged(segment, offset, "the file ends inside it");
+    return this.#take(buffer, 0, frameLength, valueStart, crc, segment, offset);
+  }
+
+  /** As {@link read}, but long records do not block the event loop. */
+  async readAsync(address: number): Promise<Uint8Array> {
+    const { index, segments } = this.#keydir;
+    const frameLength = index.frameLength(address);
+    const segment = segments.get(index.fileId(address));
+    const offset = index.offset(address);
+    const writer = this.#writer;
+    const buffered = writer !== undefined && segment === writer.segment &&
+      offset >= writer.bufferStart;
+    if (frameLength <= BLOCKING_READ_BYTES_MAX || buffered) return this.read(address);
+    const crc = index.crc(address);
+    const valueStart = this.#valueStart(address);
+    const buffer = allocateBuffer(frameLength);
+    segment.pin();
+    try {
+      const count = await readFullyAsync(segment.file, buffer.bytes, 0, frameLength, offset);
+      if (count < frameLength) throw this.#damaged(segment, offset, "the file ends inside it");
+    } finally {
+      segment.unpin();
+    }
+    return this.#take(buffer, 0, frameLength, valueStart, crc, segment, offset);
+  }
+
+  /** Offset of the value in the frame. */
+  #valueStart(address: number): number {
+    const { index } = this.#keydir;
+    return FRAME_HEADER_BYTES + index.keyLength(address) +
+      (index.expiresAt(address) === 0 ? 0 : EXPIRES_AT_BYTES);
+  }
+
+  #take(
+    buffer: ByteBuffer,
+    at: number,
+    frameLength: number,
+    valueStart: number,
+    crc: number,
+    segment: Segment,
+    offset: number,
+  ): Uint8Array {
+    // The stored CRC must be the indexed one, or this is a valid record, but another one.
+    if (
+      readFrameCrc(buffer.view, at, frameLength) !== crc ||
+      computeFrameCrc(buffer.bytes, at, frameLength) !== crc
+    ) throw this.#damaged(segment, offset, "its checksum does not match");
+    return buffer.bytes.slice(at + valueStart, at + frameLength - FRAME_TRAILER_BYTES);
+  }
+
+  #damaged(segment: Segment, offset: number, problem: string): KvError {
+    const { path } = segment.file;
+    const { fileId } = segment;
+    this.#logger.warn("Record at {offset} of {path} is damaged: {problem}", {
+      path,
+      fileId,
+      offset,
+      problem,
+    });
+    return new KvError(
+      "CorruptLog",
+      `The record at offset ${offset} of ${path} is damaged: ${problem}; restore a backup or run ` +
+        `cairn repair`,
+      { path, fileId, offset },
+    );
+  }
+}

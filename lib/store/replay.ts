@@ -1,0 +1,341 @@
+/**
+ * Builds the key directory from the log: segment by segment in order of LSN, through its hint file
+ * where there is a good one, by scanning where not. What to do about damage is the decision of the
+ * table in `log/recovery.ts`.
+ */
+
+import type { Clock } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import { decodeSyncMark, SYNC_FRAME_BYTES } from "../format/control_record.ts";
+import { hintName, joinPath } from "../format/filename.ts";
+import type { HintHeader } from "../format/hint.ts";
+import {
+  allocateBuffer,
+  decodeFrame,
+  FRAME_HEADER_BYTES,
+  FRAME_OK,
+  FrameHeader,
+  OP_DELETE,
+  OP_SET_EXPIRING,
+  OP_SYNC,
+  readFrameCrc,
+  readU64,
+} from "../format/record.ts";
+import { extendChain } from "../format/control_record.ts";
+import type { File, FileSystem } from "../fs/file_system.ts";
+import { readFully } from "../fs/whole_file.ts";
+import { HintReader } from "../log/hint_reader.ts";
+import { decide, findDurableOffset } from "../log/recovery.ts";
+import { Segment } from "../log/segment.ts";
+import { type ScanStart, SegmentScanner } from "../log/segment_scanner.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { Keydir } from "./keydir.ts";
+import { Slices } from "./pause.ts";
+import type { ReplayStats } from "./types.ts";
+
+const SLICE_MS = 10;
+const RECORDS_BETWEEN_CLOCK_READINGS = 256;
+
+/** What replay works with. */
+export interface ReplayContext {
+  fs: FileSystem;
+  /** Directory of the log. */
+  directory: string;
+  nodeId: Uint8Array;
+  keydir: Keydir;
+  clock: Clock;
+  logger: Logger;
+  readOnly: boolean;
+}
+
+/** Replays the segments of a log, one call a segment, from the oldest to the newest. */
+export class Replay {
+  readonly stats: ReplayStats = {
+    segments: 0,
+    hints: 0,
+    records: 0,
+    bytes: 0,
+    truncatedBytes: 0,
+    durationMs: 0,
+  };
+  /** Whether the newest segment ends with a mark that calls all of it durable. */
+  sealed = false;
+
+  #context: ReplayContext;
+  #now: number;
+  #slices: Slices;
+
+  constructor(context: ReplayContext) {
+    this.#context = context;
+    this.#now = context.clock.now();
+    this.#slices = new Slices(context.clock, SLICE_MS);
+  }
+
+  /** Replays one segment and adds it to the log. */
+  async segment(fileId: number, file: File, isActive: boolean): Promise<void> {
+    const { nodeId, keydir } = this.#context;
+    const size = file.size();
+    const first = new SegmentScanner(file, size, { fileId, nodeId });
+    if (!first.readHeader()) return this.#refuse(file, fileId, isActive, first, size);
+    const { compacted, firstLsn } = first.segmentHeader!;
+    const newest = keydir.segments.ordered.at(-1);
+    if (newest !== undefined && firstLsn <= newest.lastLsn) {
+      throw corrupt(file.path, fileId, 0, "its records overlap those of the segment before it");
+    }
+    const segment = new Segment(fileId, file, compacted, firstLsn);
+    keydir.segments.append(segment);
+    this.stats.segments++;
+    const start = await this.#loadHint(segment, size, isActive);
+    const scanner = start === undefined ? first : first.resume(start);
+    if (start !== undefined) segment.hintedLength = start.offset;
+    await this.#scan(scanner, segment);
+    this.stats.bytes += scanner.validEnd - (start?.offset ?? 0);
+    segment.length = scanner.validEnd;
+    segment.lastLsn = scanner.lastLsn;
+    segment.recordCount = scanner.recordCount;
+    segment.chain = scanner.chain;
+    segment.controlBytes = scanner.controlBytes;
+    segment.tombstoneBytes = scanner.tombstoneBytes;
+    this.#settle(segment, scanner, size, isActive);
+  }
+
+  /** Applies what the scanner finds. */
+  async #scan(scanner: SegmentScanner, segment: Segment): Promise<void> {
+    let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+    while (scanner.next()) {
+      this.#applyFrame(scanner, segment);
+      if (--untilClockReading === 0) {
+        untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+        if (this.#slices.over) await this.#slices.pause();
+      }
+    }
+  }
+
+  #applyFrame(scanner: SegmentScanner, segment: Segment): void {
+    const { reader } = scanner;
+    const { header, at, buffer } = reader;
+    const keyStart = at + FRAME_HEADER_BYTES;
+    const expiresAt = header.op === OP_SET_EXPIRING
+      ? readU64(buffer.view, keyStart + header.keyLength)
+      : 0;
+    this.#apply(
+      header.op,
+      buffer.bytes,
+      keyStart,
+      header.keyLength,
+      segment,
+      reader.offset,
+      header.frameLength,
+      readFrameCrc(buffer.view, at, header.frameLength),
+      header.lsn,
+      expiresAt,
+    );
+  }
+
+  #apply(
+    op: number,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    segment: Segment,
+    offset: number,
+    frameLength: number,
+    crc: number,
+    lsn: number,
+    expiresAt: number,
+  ): void {
+    const { keydir } = this.#context;
+    const hash = keydir.index.hash(bytes, keyStart, keyLength);
+    this.stats.records++;
+    // An expired value hides older ones of its key, just as a delete does.
+    if (op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now)) {
+      keydir.delete(hash, bytes, keyStart, keyLength);
+    } else {
+      keydir.set(
+        hash,
+        bytes,
+        keyStart,
+        keyLength,
+        segment,
+        offset,
+        frameLength,
+        crc,
+        lsn,
+        expiresAt,
+      );
+    }
+  }
+
+  /** Applies a segment's hint file; undefined if there is none that can be believed. */
+  async #loadHint(
+    segment: Segment,
+    size: number,
+    isActive: boolean,
+  ): Promise<ScanStart | undefined> {
+    const { fs, directory, logger } = this.#context;
+    const path = joinPath(directory, hintName(segment.fileId));
+    if (fs.stat(path) === undefined) return undefined;
+    try {
+      const file = fs.open(path, "read");
+      try {
+        const hint = new HintReader(file);
+        const start = hint.header === undefined
+          ? undefined
+          : checkBinding(hint.header, segment, size, isActive);
+        if (hint.problem === undefined && start === undefined) {
+          hint.problem = "it belongs to another state of the segment";
+        }
+        if (start !== undefined) await this.#applyHint(hint, segment, start);
+        if (hint.problem === undefined && start !== undefined) {
+          this.stats.hints++;
+          this.stats.bytes += hint.size;
+          return start;
+        }
+        logger.warn("Hint file {path} is not used, reading the segment instead: {problem}", {
+          path,
+          problem: hint.problem,
+        });
+      } finally {
+        file.close();
+      }
+    } catch (error) {
+      // A hint is only ever a shortcut: not even a disk that cannot read it stops the opening.
+      if (!(error instanceof KvError)) throw error;
+      logger.warn("Hint file {path} is not used, reading the segment instead: {problem}", {
+        path,
+        problem: error.message,
+      });
+    }
+    return undefined;
+  }
+
+  async #applyHint(hint: HintReader, segment: Segment, start: ScanStart): Promise<void> {
+    let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+    while (hint.next()) {
+      if (hint.op === OP_DELETE) start.tombstoneBytes += hint.frameLength;
+      this.#apply(
+        hint.op,
+        hint.buffer.bytes,
+        hint.keyStart,
+        hint.keyLength,
+        segment,
+        hint.offset,
+        hint.frameLength,
+        hint.crc,
+        hint.lsn,
+        hint.expiresAt,
+      );
+      if (--untilClockReading === 0) {
+        untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+        if (this.#slices.over) await this.#slices.pause();
+      }
+    }
+  }
+
+  /** Acts on what the scan found: nothing to do, a tail to cut off, or a log to refuse. */
+  #settle(segment: Segment, scanner: SegmentScanner, size: number, isActive: boolean): void {
+    const { file, fileId } = segment;
+    const damaged = scanner.problem !== undefined;
+    const durableOffset = damaged && isActive
+      ? Math.max(
+        scanner.durableOffset,
+        findDurableOffset(file, fileId, scanner.validEnd, size),
+      )
+      : scanner.durableOffset;
+    const verdict = decide({
+      active: isActive,
+      damaged,
+      damagedBelowDurable: durableOffset > scanner.validEnd,
+      endsWithMark: scanner.endsWithMark,
+    });
+    if (verdict.then === "corrupt") {
+      const problem = scanner.problem ?? "the end of the file is missing";
+      this.#context.logger.warn("{path} is damaged at {offset}: {problem}", {
+        path: file.path,
+        fileId,
+        offset: scanner.validEnd,
+        problem,
+      });
+      throw corrupt(file.path, fileId, scanner.validEnd, `${problem} (${verdict.because})`);
+    }
+    if (isActive) this.sealed = scanner.endsSealed && !damaged;
+    if (verdict.then === "truncate") this.#truncate(segment, size, scanner.problem!);
+  }
+
+  #truncate(segment: Segment, size: number, problem: string): void {
+    const { logger, readOnly } = this.#context;
+    this.stats.truncatedBytes += size - segment.length;
+    logger.warn("Torn tail of {path}: {bytes} bytes behind {offset} were never acknowledged", {
+      path: segment.file.path,
+      fileId: segment.fileId,
+      offset: segment.length,
+      bytes: size - segment.length,
+      problem,
+    });
+    if (readOnly) return;
+    segment.file.truncate(segment.length);
+    segment.file.sync();
+  }
+
+  #refuse(
+    file: File,
+    fileId: number,
+    isActive: boolean,
+    scanner: SegmentScanner,
+    size: number,
+  ): never {
+    const { because } = decide({
+      active: isActive,
+      damaged: true,
+      // The header was synced before ACTIVE named the file.
+      damagedBelowDurable: true,
+      endsWithMark: false,
+    });
+    const problem = size === 0 ? "the file is empty" : scanner.problem;
+    throw corrupt(file.path, fileId, 0, `${problem} (${because})`);
+  }
+}
+
+/** Whether a hint stands for this very segment; if so, where scanning may go on. */
+function checkBinding(
+  hint: HintHeader,
+  segment: Segment,
+  size: number,
+  isActive: boolean,
+): ScanStart | undefined {
+  const { coveredLength } = hint;
+  if (hint.fileId !== segment.fileId || hint.lastLsn < segment.firstLsn - 1) return undefined;
+  if (isActive ? coveredLength > size : coveredLength !== size) return undefined;
+  const at = coveredLength - SYNC_FRAME_BYTES;
+  if (at < 0) return undefined;
+  const frame = allocateBuffer(SYNC_FRAME_BYTES);
+  const header = new FrameHeader();
+  if (readFully(segment.file, frame.bytes, 0, SYNC_FRAME_BYTES, at) < SYNC_FRAME_BYTES) {
+    return undefined;
+  }
+  if (decodeFrame(frame, 0, SYNC_FRAME_BYTES, header) !== FRAME_OK || header.op !== OP_SYNC) {
+    return undefined;
+  }
+  const mark = decodeSyncMark(frame.view, 0, header.lsn);
+  const bound = mark.fileId === segment.fileId && mark.ownOffset === at &&
+    mark.recordCount === hint.recordCount && mark.chain === hint.chain;
+  if (!bound) return undefined;
+  return {
+    offset: coveredLength,
+    lastLsn: hint.lastLsn,
+    recordCount: hint.recordCount,
+    chain: extendChain(hint.chain, readFrameCrc(frame.view, 0, SYNC_FRAME_BYTES)),
+    controlBytes: hint.controlBytes,
+    tombstoneBytes: 0,
+    sealed: mark.durableOffset === mark.ownOffset,
+  };
+}
+
+function corrupt(path: string, fileId: number, offset: number, problem: string): KvError {
+  return new KvError(
+    "CorruptLog",
+    `${path} is damaged at offset ${offset}: ${problem}; nothing was changed, restore a backup ` +
+      `or run cairn repair`,
+    { path, fileId, offset },
+  );
+}

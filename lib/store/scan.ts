@@ -1,0 +1,185 @@
+/** Scans: entries in byte order of the key, a page at a time. */
+
+import type { Clock } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import { decodeKey, encodeKey, keyRoom } from "../format/key.ts";
+import { KEY_BYTES_LIMIT } from "../limits.ts";
+import { assertKnownOptions, showValue } from "./options.ts";
+import type { Keydir } from "./keydir.ts";
+import { Slices } from "./pause.ts";
+import type { RecordSource } from "./record_source.ts";
+import type { Entry, KeyInput, ScanOptions } from "./types.ts";
+
+const PAGE_ENTRIES = 256;
+/** A page ends early once its values are this long together. */
+const PAGE_BYTES = 1 << 20;
+const SLICE_MS = 2;
+const BUILD_RECORDS = 512;
+const NO_BYTES = new Uint8Array(0);
+
+/** Where a scan goes, as bytes. */
+interface Range {
+  lower: Uint8Array | undefined;
+  lowerInclusive: boolean;
+  upper: Uint8Array | undefined;
+  reverse: boolean;
+}
+
+/** What a scan works with. */
+export interface ScanContext {
+  keydir: Keydir;
+  source: RecordSource;
+  clock: Clock;
+  assertOpen: () => void;
+}
+
+/** Checks the options of a scan; throws `InvalidArgument` or `InvalidKey`. */
+export function checkScanOptions(options: ScanOptions): { range: Range; limit: number } {
+  assertKnownOptions(options, ["prefix", "start", "end", "limit", "reverse", "values"]);
+  const { limit = Infinity, reverse = false } = options;
+  if (limit !== Infinity && (!Number.isSafeInteger(limit) || limit < 0)) {
+    throw new KvError(
+      "InvalidArgument",
+      `Option limit is ${showValue(limit)}: it must be an integer of 0 or more`,
+    );
+  }
+  const prefix = toBound(options.prefix);
+  const start = toBound(options.start);
+  const end = toBound(options.end);
+  const afterPrefix = prefix === undefined ? undefined : successorOfPrefix(prefix);
+  return {
+    range: {
+      lower: later(prefix, start),
+      lowerInclusive: true,
+      upper: earlier(afterPrefix, end),
+      reverse,
+    },
+    limit,
+  };
+}
+
+/**
+ * Yields entries in order. Keys that exist throughout are seen exactly once; those that come or go
+ * meanwhile may be seen or not.
+ */
+export async function* scan(
+  context: ScanContext,
+  range: Range,
+  limit: number,
+  values: boolean,
+): AsyncGenerator<Entry> {
+  const { keydir, clock } = context;
+  let remaining = limit;
+  const addresses = new Uint32Array(PAGE_ENTRIES);
+  const slices = new Slices(clock, SLICE_MS);
+  while (remaining > 0) {
+    context.assertOpen();
+    while (!keydir.index.orderReady && !keydir.index.buildOrder(BUILD_RECORDS)) {
+      if (slices.over) await slices.pause();
+      context.assertOpen();
+    }
+    const pageLimit = Math.min(PAGE_ENTRIES, remaining);
+    const count = keydir.index.collect(toIndexRange(range), pageLimit, addresses);
+    const page = readPage(context, addresses.subarray(0, count), values);
+    // Continue behind the last key that was looked at, whether or not it was handed out.
+    range = behind(range, page.lastKey);
+    for (const entry of page.entries) {
+      yield entry;
+      if (--remaining === 0) return;
+    }
+    if (count < pageLimit && page.lookedAt === count) return;
+    if (slices.over) await slices.pause();
+  }
+}
+
+function readPage(context: ScanContext, addresses: Uint32Array, values: boolean) {
+  const { keydir, source, clock } = context;
+  const { index } = keydir;
+  const now = () => clock.now();
+  const entries: Entry[] = [];
+  let lastKey: Uint8Array | undefined;
+  let valueBytes = 0;
+  let lookedAt = 0;
+  for (const address of addresses) {
+    lookedAt++;
+    lastKey = new Uint8Array(index.keyLength(address));
+    index.copyKey(address, lastKey, 0);
+    if (keydir.isExpired(address, now)) continue;
+    const value = values ? source.read(address) : NO_BYTES;
+    entries.push(makeEntry(keydir, address, decodeKey(lastKey), value));
+    valueBytes += value.length;
+    if (valueBytes >= PAGE_BYTES) break;
+  }
+  return { entries, lastKey, lookedAt };
+}
+
+/** Puts together what callers see of the record at `address`. */
+export function makeEntry(
+  keydir: Keydir,
+  address: number,
+  key: string,
+  value: Uint8Array,
+): Entry {
+  const expiresAt = keydir.index.expiresAt(address);
+  const version = keydir.index.lsn(address);
+  return expiresAt === 0 ? { key, value, version } : { key, value, version, expiresAt };
+}
+
+function toIndexRange({ lower, upper, lowerInclusive, reverse }: Range) {
+  return {
+    ...(lower === undefined ? {} : { lower }),
+    ...(upper === undefined ? {} : { upper }),
+    lowerInclusive,
+    reverse,
+  };
+}
+
+function behind(range: Range, lastKey: Uint8Array | undefined): Range {
+  if (lastKey === undefined) return range;
+  return range.reverse
+    ? { ...range, upper: lastKey }
+    : { ...range, lower: lastKey, lowerInclusive: false };
+}
+
+/** Bounds may be any bytes, and empty: they need not be keys. */
+function toBound(bound: KeyInput | undefined): Uint8Array | undefined {
+  if (bound === undefined) return undefined;
+  if (typeof bound !== "string" && !(bound instanceof Uint8Array)) {
+    throw new KvError(
+      "InvalidArgument",
+      `A bound is ${showValue(bound)}: prefix, start and end must be strings or Uint8Arrays`,
+    );
+  }
+  if (bound.length === 0) return NO_BYTES;
+  if (typeof bound !== "string") return bound.slice();
+  const bytes = new Uint8Array(keyRoom(bound, KEY_BYTES_LIMIT));
+  return bytes.slice(0, encodeKey(bound, bytes, 0, KEY_BYTES_LIMIT));
+}
+
+/** The smallest byte string above all that begin with `prefix`; undefined if there is none. */
+function successorOfPrefix(prefix: Uint8Array): Uint8Array | undefined {
+  let length = prefix.length;
+  while (length > 0 && prefix[length - 1] === 0xff) length--;
+  if (length === 0) return undefined;
+  const successor = prefix.slice(0, length);
+  successor[length - 1]!++;
+  return successor;
+}
+
+function compareBytes(left: Uint8Array, right: Uint8Array): number {
+  const length = Math.min(left.length, right.length);
+  for (let index = 0; index < length; index++) {
+    if (left[index] !== right[index]) return left[index]! - right[index]!;
+  }
+  return left.length - right.length;
+}
+
+function later(left: Uint8Array | undefined, right: Uint8Array | undefined) {
+  if (left === undefined || right === undefined) return left ?? right;
+  return compareBytes(left, right) >= 0 ? left : right;
+}
+
+function earlier(left: Uint8Array | undefined, right: Uint8Array | undefined) {
+  if (left === undefined || right === undefined) return left ?? right;
+  return compareBytes(left, right) <= 0 ? left : right;
+}

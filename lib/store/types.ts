@@ -1,0 +1,201 @@
+/** The shapes of the public interface: what callers pass in and get back. */
+
+import type { Clock } from "../clock.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import type { Logger } from "../telemetry/logger.ts";
+import type { RandomSource } from "../random.ts";
+
+/** A key: a string, or its UTF-8 bytes. Strings with lone surrogates and invalid bytes are refused. */
+export type KeyInput = string | Uint8Array;
+
+/** A value to store: bytes, or a string that is stored as UTF-8. */
+export type ValueInput = Uint8Array | string;
+
+/**
+ * When a write counts as done.
+ *
+ * - `"immediate"`: after the fsync that covers it; it then survives kill -9 and power loss.
+ * - `{ bytes, millis }`: at once; an fsync follows after `bytes` bytes or `millis` milliseconds,
+ *   whichever comes first. A crash loses at most what was written since, always the newest part.
+ */
+export type Durability = "immediate" | {
+  /** Bytes written after which an fsync starts: 4096 to 2^30. */
+  bytes: number;
+  /** Milliseconds after the first unsynced write at which an fsync starts: 1 to 3,600,000. */
+  millis: number;
+};
+
+/** When dead records are reclaimed. */
+export interface CompactionOptions {
+  /** Compact by itself when the thresholds are passed (default true). */
+  auto?: boolean;
+  /** Share of dead bytes above which compaction starts: more than 0, at most 1 (default 0.5). */
+  deadRatio?: number;
+  /**
+   * Total log bytes above which single segments past `deadRatio` are compacted even while the whole
+   * is below it: 0 to 2^53 - 1 (default 256 MiB).
+   */
+  totalBytes?: number;
+  /** Compaction never starts by itself for less than this: 0 to 2^53 - 1 (default 1 MiB). */
+  deadBytesMin?: number;
+}
+
+/** Options of {@link KvStore.open}. */
+export interface OpenOptions {
+  /** When a write counts as done (default `"immediate"`). */
+  durability?: Durability;
+  /** A segment is closed and a new one begun at this length: 4096 to 2^30 bytes (default 64 MiB). */
+  segmentBytesMax?: number;
+  /** Longest accepted value in bytes: 1 to 2^30 (default 64 MiB). */
+  valueBytesMax?: number;
+  /** Longest accepted key in bytes: 1 to 65,536 (default 65,536). */
+  keyBytesMax?: number;
+  /** When dead records are reclaimed. */
+  compaction?: CompactionOptions;
+  /** Open as of this moment, even while another process writes, and touch nothing (default false). */
+  readOnly?: boolean;
+  /** Receives log entries instead of LogTape's category `cairn`. */
+  logger?: Logger;
+  /** The file system to live on (default: the machine's). */
+  fileSystem?: FileSystem;
+  /** The clock to go by (default: the machine's). */
+  clock?: Clock;
+  /** Where random bytes come from (default: the runtime's generator). */
+  random?: RandomSource;
+}
+
+/** Options of {@link KvStore.set}. */
+export interface SetOptions {
+  /** Time to live in milliseconds, a positive integer; afterwards the key is as if deleted. */
+  ttl?: number;
+  /** Point in time to live until, in milliseconds since the epoch; instead of `ttl`. */
+  expiresAt?: number;
+  /** Write only if the key does not exist. */
+  ifAbsent?: boolean;
+  /** Write only if the key's version is this one. */
+  ifVersion?: number;
+}
+
+/** Options of {@link KvStore.delete}. */
+export interface DeleteOptions {
+  /** Delete only if the key's version is this one. */
+  ifVersion?: number;
+}
+
+/** What a write returns. */
+export interface WriteResult {
+  /**
+   * The log sequence number of the record written; of a batch, that of its last operation (the
+   * operation `i` of `n` has `version - (n - 1 - i)`).
+   */
+  version: number;
+}
+
+/** One operation of a batch. Deleting a key that does not exist is no error here. */
+export type BatchOp =
+  | { op: "set"; key: KeyInput; value: ValueInput; ttl?: number; expiresAt?: number }
+  | { op: "del"; key: KeyInput };
+
+/** A condition of a batch: the key's version must be this one, or with `null` it must not exist. */
+export interface BatchCheck {
+  key: KeyInput;
+  version: number | null;
+}
+
+/** Options of {@link KvStore.batch}. */
+export interface BatchOptions {
+  /** Conditions that must all hold, or nothing is written (`ConditionFailed`). */
+  checks?: BatchCheck[];
+}
+
+/** A key with what is stored under it. */
+export interface Entry {
+  key: string;
+  value: Uint8Array;
+  /** The log sequence number of the record that wrote it. */
+  version: number;
+  /** When it expires, in milliseconds since the epoch; absent if it does not. */
+  expiresAt?: number;
+}
+
+/** What {@link KvStore.scan} goes through. All bounds compare UTF-8 bytes. */
+export interface ScanOptions {
+  /** Only keys that begin with this. */
+  prefix?: KeyInput;
+  /** First key, inclusive. */
+  start?: KeyInput;
+  /** End, exclusive. */
+  end?: KeyInput;
+  /** At most this many entries: a non-negative integer. */
+  limit?: number;
+  /** From the last key to the first. */
+  reverse?: boolean;
+  /** Read no values: entries have an empty one (default true, which reads them). */
+  values?: boolean;
+}
+
+/** What one compaction did. */
+export interface CompactionResult {
+  /** Segments that were rewritten. */
+  segmentsBefore: number;
+  /** Segments that hold their live records now. */
+  segmentsAfter: number;
+  /** Log bytes given back to the file system. */
+  bytesReclaimed: number;
+  /** Records copied. */
+  recordsMoved: number;
+  /** Time taken, in milliseconds. */
+  durationMs: number;
+}
+
+/** Figures about a store. Byte counts of the log are exact: `aliveBytes + deadBytes = totalBytes`. */
+export interface StoreStats {
+  /** Keys that exist now. */
+  keys: number;
+  /** Version of the newest record. */
+  version: number;
+  /** Version up to which everything is on stable storage. */
+  durableVersion: number;
+  /** Bytes of all log segments, including what is still buffered. */
+  totalBytes: number;
+  /** Bytes of records that are the current state of a key. */
+  aliveBytes: number;
+  /** Everything else: overwritten, deleted and expired records, tombstones, control records. */
+  deadBytes: number;
+  /** Number of log segments. */
+  segments: number;
+  /** Memory of the index, keys included, in bytes. */
+  indexBytes: number;
+  /** Of which the bytes of the keys themselves. */
+  indexKeyBytes: number;
+  /** Writes accepted but not yet acknowledged. */
+  writesInFlight: number;
+  /** Number of fsyncs of the log since opening. */
+  syncs: number;
+  /** Compactions finished since opening. */
+  compactions: number;
+  /** Whether one is running now. */
+  compacting: boolean;
+  /** What the last one did, if any. */
+  lastCompaction?: CompactionResult;
+  /** Identity of this store. */
+  nodeId: string;
+  /** What opening found. */
+  replay: ReplayStats;
+}
+
+/** What opening a store found and did. */
+export interface ReplayStats {
+  /** Log segments read. */
+  segments: number;
+  /** Of which through their hint files. */
+  hints: number;
+  /** Records applied. */
+  records: number;
+  /** Bytes of log and hints read. */
+  bytes: number;
+  /** Bytes of a torn tail that were cut off. */
+  truncatedBytes: number;
+  /** Time taken, in milliseconds. */
+  durationMs: number;
+}

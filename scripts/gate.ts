@@ -1,0 +1,106 @@
+/**
+ * Everything a change must pass: `deno task test`. Stops at the first step that fails; the last line
+ * counts the tests, each step without tests being one.
+ */
+
+import { BUN, ROOT } from "./toolchain.ts";
+
+interface Step {
+  name: string;
+  command: string;
+  args: string[];
+}
+
+interface Count {
+  passed: number;
+  failed: number;
+}
+
+const DENO = Deno.execPath();
+const BUN_TEST_TIMEOUT_MS = 300_000;
+/** Tests of the executable and its services; the rest are the engine's, and run under Bun too. */
+const END_TO_END = new Set(["cli", "server"]);
+
+const directories = [...Deno.readDirSync(`${ROOT}/tests`)]
+  .filter((entry) => entry.isDirectory && entry.name !== "support")
+  .map((entry) => entry.name).sort();
+const engine = [
+  ...directories.filter((name) => !END_TO_END.has(name)).map((name) => `./tests/${name}`),
+  ...[...Deno.readDirSync(`${ROOT}/tests`)].filter((entry) => entry.name.endsWith("_test.ts"))
+    .map((entry) => `./tests/${entry.name}`),
+];
+const endToEnd = directories.filter((name) => END_TO_END.has(name)).map((name) =>
+  `./tests/${name}`
+);
+
+const steps: Step[] = [
+  deno("format", "fmt", "--check"),
+  deno("lint", "lint"),
+  deno("types", "check", "--frozen"),
+  deno("engine under Deno", "test", "--frozen", "--no-check", "-A", ...engine),
+  {
+    name: "engine under Bun",
+    command: BUN,
+    args: ["test", `--timeout=${BUN_TEST_TIMEOUT_MS}`, ...engine],
+  },
+  deno("build", "run", "--frozen", "-A", "scripts/build.ts"),
+  deno("executable end to end", "test", "--frozen", "--no-check", "-A", ...endToEnd),
+  deno("package", "publish", "--dry-run", "--allow-dirty"),
+];
+
+const total: Count = { passed: 0, failed: 0 };
+for (const step of steps) {
+  const started = performance.now();
+  console.log(`== ${step.name}`);
+  const { success, output } = await run(step);
+  const count = countOf(output) ?? { passed: success ? 1 : 0, failed: 0 };
+  total.passed += count.passed;
+  total.failed += success ? 0 : Math.max(1, count.failed);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`== ${step.name}: ${success ? "ok" : "FAILED"} in ${seconds} s\n`);
+  if (!success) break;
+}
+console.log(`${total.passed} passed, ${total.failed} failed`);
+Deno.exit(total.failed === 0 ? 0 : 1);
+
+function deno(name: string, ...args: string[]): Step {
+  return { name, command: DENO, args };
+}
+
+/** Runs a step, showing its output as it comes. */
+async function run({ command, args }: Step): Promise<{ success: boolean; output: string }> {
+  const child = new Deno.Command(command, {
+    args,
+    cwd: ROOT,
+    // Tests start further processes of this same Deno, which need not be on PATH.
+    env: { DENO_EXEC_PATH: DENO, DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let output = "";
+  const show = async (from: ReadableStream<Uint8Array>, to: typeof Deno.stdout) => {
+    const decoder = new TextDecoder();
+    for await (const chunk of from) {
+      output += decoder.decode(chunk, { stream: true });
+      for (let done = 0; done < chunk.length;) done += await to.write(chunk.subarray(done));
+    }
+  };
+  const [status] = await Promise.all([
+    child.status,
+    show(child.stdout, Deno.stdout),
+    show(child.stderr, Deno.stderr),
+  ]);
+  return { success: status.success, output };
+}
+
+/** Reads the summary of `deno test` or `bun test`; undefined if there is none. */
+function countOf(output: string): Count | undefined {
+  // deno-lint-ignore no-control-regex
+  const plain = output.replace(/\x1b\[[0-9;]*m/g, "");
+  const byDeno = /^(?:ok|FAILED) \| (\d+) passed.*? \| (\d+) failed/m.exec(plain);
+  if (byDeno !== null) return { passed: Number(byDeno[1]), failed: Number(byDeno[2]) };
+  const byBun = /^ *(\d+) pass\n(?: *\d+ \w+\n)*? *(\d+) fail$/m.exec(plain);
+  if (byBun !== null) return { passed: Number(byBun[1]), failed: Number(byBun[2]) };
+  return undefined;
+}

@@ -1,0 +1,62 @@
+/** What reaches the operating system. A forgotten fsync shows nowhere else until the power fails. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { bunPath, denoPath } from "../support/runtimes.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
+import { testUnless } from "../support/test_unless.ts";
+
+const PROBE = fileURLToPath(new URL("sync_probe.ts", import.meta.url));
+const noStrace = spawnSync("strace", ["true"]).status === 0 ? undefined : "no strace here";
+
+const runners: Record<string, string[] | undefined> = {
+  Deno: denoPath === undefined
+    ? undefined
+    : [denoPath, "run", "--no-config", "--allow-read", "--allow-write", PROBE],
+  Bun: bunPath === undefined ? undefined : [bunPath, PROBE],
+};
+
+for (const [runtime, command] of Object.entries(runners)) {
+  const reason = command === undefined ? `no ${runtime} here` : noStrace;
+  testUnless(reason, `under ${runtime} every sync reaches the system, in order`, () => {
+    using directory = new TemporaryDirectory();
+    const { path: root } = directory;
+    const trace = directory.join("trace");
+    const run = spawnSync("strace", [
+      ...["-f", "-y", "-o", trace, "-e", "trace=mkdir,mkdirat,pwrite64,fsync,fdatasync"],
+      ...command!,
+      root,
+    ], { encoding: "utf8" });
+    assert.equal(run.status, 0, run.stderr);
+    assert.deepEqual(callsIn(readFileSync(trace, "utf8"), root), [
+      // The directory that exists already comes first: who made it may not have synced it.
+      "fsync ..",
+      "mkdir a",
+      "fsync .",
+      "mkdir a/b",
+      "fsync a",
+      "pwrite64 a/b/f",
+      "fdatasync a/b/f",
+      "pwrite64 a/b/f",
+      "fdatasync a/b/f",
+      "fsync a",
+    ]);
+  });
+}
+
+/** The successful calls that concern `root`, with paths relative to it. */
+function callsIn(trace: string, root: string): string[] {
+  const parent = root.slice(0, root.lastIndexOf("/"));
+  const calls: string[] = [];
+  for (const line of trace.split("\n")) {
+    const match = /(mkdir|mkdirat|pwrite64|fsync|fdatasync)\((.*)$/.exec(line);
+    if (match === null || line.includes(" = -1 ")) continue;
+    const path = [...match[2]!.matchAll(/[<"](\/[^>"]*)[>"]/g)].at(-1)?.[1];
+    if (path === undefined || !(path === parent || path.startsWith(root))) continue;
+    const relative = path === parent ? ".." : path.slice(root.length + 1) || ".";
+    calls.push(`${match[1] === "mkdirat" ? "mkdir" : match[1]} ${relative}`);
+  }
+  return calls;
+}

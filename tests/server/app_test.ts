@@ -1,0 +1,323 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KvError, KvStore } from "../../lib/mod.ts";
+import { createApp, type StoreApi } from "../../lib/server/http/mod.ts";
+import { TemporaryDirectory } from "../support/temporary_directory.ts";
+
+/** A service with a store of its own, and short ways to ask it. */
+class Service implements AsyncDisposable {
+  readonly #directory = new TemporaryDirectory();
+  store!: KvStore;
+  #app!: ReturnType<typeof createApp>;
+
+  static async start(options: Parameters<typeof createApp>[1] = {}): Promise<Service> {
+    const service = new Service();
+    service.store = await KvStore.open(service.#directory.path);
+    service.#app = createApp(service.store, options);
+    return service;
+  }
+
+  async ask(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    return await this.#app.request(`http://localhost:8620${path}`, { method, ...init });
+  }
+
+  async put(key: string, body: BodyInit, headers: HeadersInit = {}): Promise<Response> {
+    return await this.ask("PUT", `/v1/kv/${key}`, { body, headers });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store.close();
+    this.#directory[Symbol.dispose]();
+  }
+}
+
+async function assertProblem(response: Response, status: number, code: string): Promise<string> {
+  assert.equal(response.headers.get("content-type"), "application/problem+json");
+  const problem = await response.json();
+  assert.deepEqual([response.status, problem.status, problem.code], [status, status, code]);
+  assert.equal(problem.type, "about:blank");
+  assert(problem.title.length > 0 && problem.detail.length > 0);
+  return problem.detail;
+}
+
+test("PUT, GET, HEAD, DELETE: a value goes in and out as raw bytes", async () => {
+  await using service = await Service.start();
+  const bytes = Uint8Array.from({ length: 1000 }, (_, index) => index & 0xff);
+  const created = await service.put("blob", bytes);
+  assert.deepEqual([created.status, created.headers.get("etag")], [201, '"1"']);
+  const replaced = await service.put("blob", bytes);
+  assert.deepEqual([replaced.status, replaced.headers.get("etag")], [204, '"2"']);
+
+  const got = await service.ask("GET", "/v1/kv/blob");
+  assert.equal(got.status, 200);
+  assert.equal(got.headers.get("etag"), '"2"');
+  assert.equal(got.headers.get("content-type"), "application/octet-stream");
+  assert.equal(got.headers.get("x-content-type-options"), "nosniff");
+  assert.deepEqual(new Uint8Array(await got.arrayBuffer()), bytes);
+
+  const head = await service.ask("HEAD", "/v1/kv/blob");
+  assert.deepEqual([head.status, head.headers.get("content-length")], [200, "1000"]);
+  assert.equal((await head.arrayBuffer()).byteLength, 0);
+
+  assert.equal((await service.ask("DELETE", "/v1/kv/blob")).status, 204);
+  assert.equal(service.store.has("blob"), false);
+});
+
+test("a missing key: 404 on GET, HEAD and DELETE", async () => {
+  await using service = await Service.start();
+  await assertProblem(await service.ask("GET", "/v1/kv/none"), 404, "NotFound");
+  await assertProblem(await service.ask("DELETE", "/v1/kv/none"), 404, "NotFound");
+  assert.equal((await service.ask("HEAD", "/v1/kv/none")).status, 404);
+});
+
+test("PUT without a body stores an empty value", async () => {
+  await using service = await Service.start();
+  assert.equal((await service.ask("PUT", "/v1/kv/empty")).status, 201);
+  const got = await service.ask("GET", "/v1/kv/empty");
+  assert.deepEqual([got.status, await got.text()], [200, ""]);
+});
+
+test("keys: percent-decoded exactly once, slashes and all", async () => {
+  await using service = await Service.start();
+  const paths: [path: string, key: string][] = [
+    ["a/b/c", "a/b/c"],
+    ["a%2Fb%2Fd", "a/b/d"],
+    ["a//b/", "a//b/"],
+    ["100%25", "100%"],
+    ["%252F", "%2F"],
+    ["a%2F..%2Fb", "a/../b"],
+    ["%3Fq%23f", "?q#f"],
+    ["a+b", "a+b"],
+    ["%20", " "],
+    ["%00", "\0"],
+    ["%C3%A9%F0%9F%8F%94", "é🏔"],
+    ["%EF%BB%BFbom", "\ufeffbom"],
+  ];
+  for (const [path, key] of paths) {
+    assert.equal((await service.put(path, key)).status, 201, path);
+    assert.equal(new TextDecoder().decode(await service.store.get(key)), key, path);
+    assert.equal(await (await service.ask("GET", `/v1/kv/${path}`)).text(), key, path);
+  }
+  assert.equal(service.store.size, paths.length);
+});
+
+test("keys: empty, badly encoded, not UTF-8, or too long is 400, and nothing is stored", async () => {
+  await using service = await Service.start();
+  const paths = ["", "%", "%2", "%zz", "%FF", "%C3", "%ED%A0%80", "%C0%AF", "k".repeat(65_537)];
+  for (const path of paths) {
+    await assertProblem(await service.put(path, "x"), 400, "InvalidKey");
+    await assertProblem(await service.ask("GET", `/v1/kv/${path}`), 400, "InvalidKey");
+  }
+  assert.equal(service.store.size, 0);
+});
+
+test("ttl: seconds; Expires says until when; then the key is gone", async () => {
+  await using service = await Service.start();
+  assert.equal((await service.ask("PUT", "/v1/kv/a?ttl=3600", { body: "x" })).status, 201);
+  const expires = Date.parse((await service.ask("GET", "/v1/kv/a")).headers.get("expires") ?? "");
+  assert(Math.abs(expires - Date.now() - 3_600_000) < 10_000);
+  await service.ask("PUT", "/v1/kv/b?ttl=0.05", { body: "x" });
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  assert.equal((await service.ask("GET", "/v1/kv/b")).status, 404);
+  assert.equal((await service.put("b", "new")).status, 201);
+  assert.equal((await service.ask("GET", "/v1/kv/b")).headers.get("expires"), null);
+});
+
+test("query parameters: a bad ttl, an unknown name, a repetition is 400", async () => {
+  await using service = await Service.start();
+  const queries = ["ttl=0", "ttl=-1", "ttl=", "ttl=1e3", "ttl=90s", "ttl=1&ttl=2", "tll=5"];
+  for (const query of queries) {
+    const response = await service.ask("PUT", `/v1/kv/a?${query}`, { body: "x" });
+    await assertProblem(response, 400, "InvalidArgument");
+  }
+  await assertProblem(await service.ask("GET", "/v1/kv/a?ttl=5"), 400, "InvalidArgument");
+  assert.equal(service.store.size, 0);
+});
+
+test("If-None-Match: * creates only", async () => {
+  await using service = await Service.start();
+  const create = () => service.put("a", "x", { "if-none-match": "*" });
+  assert.equal((await create()).status, 201);
+  await assertProblem(await create(), 412, "ConditionFailed");
+});
+
+test("If-Match: compares and sets, also with lists and *", async () => {
+  await using service = await Service.start();
+  const put = (body: string, tags: string) => service.put("a", body, { "if-match": tags });
+  await assertProblem(await put("x", '"1"'), 412, "ConditionFailed");
+  await assertProblem(await put("x", "*"), 412, "ConditionFailed");
+  await service.put("a", "1"); // version 1
+  await assertProblem(await put("x", '"7"'), 412, "ConditionFailed");
+  await assertProblem(await put("x", 'W/"1"'), 412, "ConditionFailed");
+  await assertProblem(await put("x", '"01"'), 412, "ConditionFailed");
+  assert.deepEqual([(await put("2", '"1"')).status], [204]);
+  assert.equal((await put("3", '"9", "2"')).status, 204);
+  assert.equal((await put("4", "*")).status, 204);
+  assert.equal(await (await service.ask("GET", "/v1/kv/a")).text(), "4");
+  for (const bad of ["1", '"1" "2"', ",", '"1', ""]) {
+    await assertProblem(await put("x", bad), 400, "InvalidArgument");
+  }
+});
+
+test("PUT with If-None-Match and a list: unless it is one of these", async () => {
+  await using service = await Service.start();
+  const put = (tags: string) => service.put("a", "x", { "if-none-match": tags });
+  assert.equal((await put('"5"')).status, 201);
+  await assertProblem(await put('"5", W/"1"'), 412, "ConditionFailed");
+  assert.equal((await put('"5"')).status, 204);
+});
+
+test("DELETE with If-Match", async () => {
+  await using service = await Service.start();
+  const remove = (tags: string) =>
+    service.ask("DELETE", "/v1/kv/a", { headers: { "if-match": tags } });
+  await assertProblem(await remove("*"), 412, "ConditionFailed");
+  await assertProblem(await remove('"1"'), 412, "ConditionFailed");
+  await service.put("a", "x");
+  await assertProblem(await remove('"2"'), 412, "ConditionFailed");
+  assert.equal(service.store.has("a"), true);
+  assert.equal((await remove('"1"')).status, 204);
+  await service.put("a", "x");
+  assert.equal((await remove("*")).status, 204);
+  assert.equal(service.store.size, 0);
+});
+
+test("GET with If-None-Match: 304 without a body; with If-Match: 412", async () => {
+  await using service = await Service.start();
+  await service.put("a", "x");
+  const get = (headers: HeadersInit) => service.ask("GET", "/v1/kv/a", { headers });
+  for (const tags of ['"1"', 'W/"1"', '"9", "1"', "*"]) {
+    const response = await get({ "if-none-match": tags });
+    assert.deepEqual([response.status, await response.text()], [304, ""], tags);
+    assert.equal(response.headers.get("etag"), '"1"');
+  }
+  assert.equal((await get({ "if-none-match": '"2"' })).status, 200);
+  assert.equal((await get({ "if-match": '"1"' })).status, 200);
+  await assertProblem(await get({ "if-match": '"2"' }), 412, "ConditionFailed");
+});
+
+test("many clients create one key: one is told so", async () => {
+  await using service = await Service.start();
+  const responses = await Promise.all(
+    Array.from({ length: 20 }, (_, index) => service.put("a", String(index))),
+  );
+  const created = responses.filter(({ status }) => status === 201);
+  assert.equal(created.length, 1);
+  assert(responses.every(({ status }) => status === 201 || status === 204));
+});
+
+test("many clients compare and set: no update is lost", async () => {
+  await using service = await Service.start();
+  await service.put("counter", "0");
+  const increment = async (): Promise<void> => {
+    const got = await service.ask("GET", "/v1/kv/counter");
+    const tag = got.headers.get("etag") ?? "";
+    // The list takes the way of several steps, which must be as safe as the single one.
+    const tags = Math.random() < 0.5 ? tag : `"999999", ${tag}`;
+    const put = await service.put("counter", String(Number(await got.text()) + 1), {
+      "if-match": tags,
+    });
+    if (put.status === 412) return await increment();
+    assert.equal(put.status, 204);
+  };
+  await Promise.all(Array.from({ length: 20 }, increment));
+  assert.equal(await (await service.ask("GET", "/v1/kv/counter")).text(), "20");
+});
+
+test("If-Match: * while another write is under way waits for it instead of failing", async () => {
+  await using service = await Service.start();
+  await service.put("a", "x");
+  const responses = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => service.put("a", `${index}`, { "if-match": "*" })),
+  );
+  assert(responses.every(({ status }) => status === 204));
+});
+
+test("bodies: more than the maximum is 413, declared or not", async () => {
+  await using service = await Service.start({ valueBytesMax: 1000 });
+  assert.equal((await service.put("a", "x".repeat(1000))).status, 201);
+  await assertProblem(await service.put("b", "x".repeat(1001)), 413, "ValueTooLarge");
+  const declared = await service.put("b", "x", { "content-length": "1001" });
+  await assertProblem(declared, 413, "ValueTooLarge");
+  let pulled = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      pulled++;
+      controller.enqueue(new Uint8Array(100));
+    },
+  });
+  await assertProblem(await service.put("b", endless), 413, "ValueTooLarge");
+  assert(pulled < 20, `${pulled} chunks were read`);
+  assert.equal(service.store.has("b"), false);
+});
+
+test("bodies: one that ends early or fails is 400, and nothing is stored", async () => {
+  await using service = await Service.start();
+  const short = await service.put("a", "abc", { "content-length": "10" });
+  await assertProblem(short, 400, "BadRequest");
+  const broken = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new Uint8Array(3));
+    },
+    pull(controller) {
+      controller.error(new Error("connection lost"));
+    },
+  });
+  await assertProblem(await service.put("a", broken), 400, "BadRequest");
+  assert.equal(service.store.has("a"), false);
+});
+
+test("unknown routes are 404, other methods 405 with Allow", async () => {
+  await using service = await Service.start();
+  for (const path of ["/", "/v1", "/v1/kv", "/v2/kv/a", "/V1/KV/a", "/v1/k%76/a", "/healthz/"]) {
+    await assertProblem(await service.ask("GET", path), 404, "NoSuchRoute");
+  }
+  for (const method of ["POST", "PATCH", "OPTIONS"]) {
+    const response = await service.ask(method, "/v1/kv/a");
+    assert.equal(response.headers.get("allow"), "GET, HEAD, PUT, DELETE");
+    await assertProblem(response, 405, "MethodNotAllowed");
+  }
+  const health = await service.ask("PUT", "/healthz");
+  assert.equal(health.headers.get("allow"), "GET, HEAD");
+  await assertProblem(health, 405, "MethodNotAllowed");
+});
+
+test("healthz: 200", async () => {
+  await using service = await Service.start();
+  const response = await service.ask("GET", "/healthz");
+  assert.deepEqual([response.status, await response.json()], [200, { status: "ok" }]);
+  assert.equal((await service.ask("HEAD", "/healthz")).status, 200);
+});
+
+test("errors of the store: each with its status and code; unexpected ones tell nothing", async () => {
+  const statuses = {
+    Io: 503,
+    Closed: 503,
+    ReadOnly: 503,
+    Locked: 503,
+    NoSpace: 507,
+    CorruptLog: 500,
+    Unsupported: 501,
+  } as const;
+  const logged: unknown[] = [];
+  const log = (_message: string, properties: unknown) => logged.push(properties);
+  const logger = { debug: log, info: log, warn: log, error: log };
+  const failing = (error: Error): StoreApi => ({
+    getEntry: () => Promise.reject(error),
+    has: () => true,
+    set: () => Promise.reject(error),
+    delete: () => Promise.reject(error),
+  });
+  for (const [code, status] of Object.entries(statuses)) {
+    const app = createApp(failing(new KvError(code as keyof typeof statuses, "why")), { logger });
+    for (const method of ["GET", "PUT", "DELETE"]) {
+      const response = await app.request("/v1/kv/a", { method });
+      assert.equal(response.headers.get("retry-after"), status === 503 ? "5" : null);
+      assert.equal(await assertProblem(response, status, code), "why");
+    }
+  }
+  assert.equal(logged.length, 3 * Object.keys(statuses).length);
+  const app = createApp(failing(new TypeError("secret at /home/me")), { logger });
+  const detail = await assertProblem(await app.request("/v1/kv/a"), 500, "Internal");
+  assert(!detail.includes("secret"));
+});

@@ -1,0 +1,204 @@
+/** Runs the built executable as its users do: with arguments, standard input, signals. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** The executable under test. */
+export const CAIRN: string = process.env["CAIRN_BINARY"] ??
+  fileURLToPath(new URL("../../dist/cairn", import.meta.url));
+
+const START_TIMEOUT_MS = 20_000;
+
+/** How a process is to be run. */
+export interface RunOptions {
+  /** Standard input; nothing, at its end, by default. */
+  stdin?: string | Uint8Array;
+  /** Beside PATH and HOME. */
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+/** What a process left behind. */
+export interface RunResult {
+  exitCode: number | null;
+  signal: string | null;
+  stdout: Uint8Array;
+  stderr: string;
+  /** Standard output as text. */
+  text: string;
+}
+
+/** Runs `cairn` to its end. */
+export async function runCairn(args: string[], options: RunOptions = {}): Promise<RunResult> {
+  return await finished(start(CAIRN, args, options));
+}
+
+/** Runs a command line of the shell, in which `cairn` is `"$CAIRN"`. */
+export async function runShell(script: string, options: RunOptions = {}): Promise<RunResult> {
+  return await finished(start("/bin/sh", ["-c", script], options));
+}
+
+/** Runs a command line of the shell in a terminal of its own; undefined where that cannot be done. */
+export async function runInTerminal(
+  script: string,
+  options: RunOptions = {},
+): Promise<RunResult | undefined> {
+  if (process.platform !== "linux" || !existsSync("/usr/bin/script")) return undefined;
+  return await finished(start("/usr/bin/script", ["-qefc", script, "/dev/null"], options));
+}
+
+/** Runs `cairn` and expects it to succeed. */
+export async function cairn(args: string[], options: RunOptions = {}): Promise<RunResult> {
+  const result = await runCairn(args, options);
+  assert.equal(result.exitCode, 0, `cairn ${args.join(" ")}: ${result.stderr}`);
+  assert.equal(result.stderr, "");
+  return result;
+}
+
+/** Runs `cairn`, and expects this exit code, nothing on standard output, and one line of error. */
+export async function cairnFails(
+  exitCode: number,
+  args: string[],
+  options: RunOptions = {},
+): Promise<string> {
+  const result = await runCairn(args, options);
+  assert.equal(result.text, "");
+  assertOneLineError(result, exitCode);
+  return result.stderr;
+}
+
+/** Errors are one line, begin with the program's name, and show no stack. */
+export function assertOneLineError({ stderr, exitCode }: RunResult, expected: number): void {
+  assert.equal(exitCode, expected, stderr);
+  assert.match(stderr, /^cairn: [^\n]+\n$/);
+  assert.doesNotMatch(stderr, /\bat .+:\d+:\d+|\.ts\b/);
+}
+
+/** A running `cairn serve`. It is killed at the end of the scope. */
+export class ServerProcess {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  readonly #result: Promise<RunResult>;
+
+  constructor(child: ChildProcess, url: string, result: Promise<RunResult>) {
+    assert(child.pid !== undefined);
+    this.#child = child;
+    this.#result = result;
+    this.url = url;
+    this.port = Number(new URL(url).port);
+    this.pid = child.pid;
+  }
+
+  /** Sends a signal without waiting for its effect. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves when the process has ended. */
+  ended(): Promise<RunResult> {
+    return this.#result;
+  }
+
+  /** Ends it by a signal. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<RunResult> {
+    this.#child.kill(signal);
+    return await this.#result;
+  }
+
+  /** Ends it the hard way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGKILL");
+  }
+}
+
+/** Starts `cairn serve` on a free port, and waits until it says where. */
+export async function startServer(
+  directory: string,
+  args: string[] = [],
+  options: RunOptions = {},
+): Promise<ServerProcess> {
+  const child = start(
+    CAIRN,
+    ["serve", "--db", directory, "--http", "127.0.0.1:0", ...args],
+    options,
+  );
+  const result = finished(child);
+  const url = await new Promise<string>((resolve, reject) => {
+    const fail = (why: string) => {
+      child.kill("SIGKILL");
+      reject(new Error(`cairn serve ${why}`));
+    };
+    const timer = setTimeout(() => fail("did not say where it listens"), START_TIMEOUT_MS);
+    let text = "";
+    child.stdout?.on("data", (chunk: Uint8Array) => {
+      text += new TextDecoder().decode(chunk);
+      const match = /(http:\/\/\S+)\n/.exec(text);
+      if (match?.[1] === undefined) return;
+      clearTimeout(timer);
+      resolve(match[1]);
+    });
+    result.then(({ stderr }) => {
+      clearTimeout(timer);
+      fail(`ended at once: ${stderr}`);
+    });
+  });
+  return new ServerProcess(child, url, result);
+}
+
+/** Sends bytes to a port of this machine as they are, and returns all that comes back. */
+export async function rawExchange(port: number, request: string | Uint8Array): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  let response = "";
+  socket.on("data", (chunk: Uint8Array) => response += new TextDecoder("latin1").decode(chunk));
+  socket.on("error", () => {}); // a server may close while we are still sending
+  socket.write(request);
+  await Promise.race([once(socket, "close"), responseIsWhole(socket, () => response)]);
+  socket.destroy();
+  return response;
+}
+
+async function responseIsWhole(
+  socket: { destroyed: boolean },
+  text: () => string,
+): Promise<void> {
+  while (!socket.destroyed) {
+    const [head, body] = text().split("\r\n\r\n", 2);
+    const length = /content-length: (\d+)/i.exec(head ?? "")?.[1];
+    if (body !== undefined && body.length >= Number(length ?? 0)) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function start(command: string, args: string[], { stdin, env, cwd }: RunOptions): ChildProcess {
+  assert(existsSync(CAIRN), `${CAIRN} is missing: run "deno task build" first`);
+  const { PATH = "/usr/bin:/bin", HOME = "/" } = process.env;
+  const child = spawn(command, args, {
+    env: { PATH, HOME, CAIRN, ...env },
+    cwd: cwd ?? tmpdir(),
+    stdio: "pipe",
+  });
+  child.stdin?.on("error", () => {}); // it may end without reading everything
+  child.stdin?.end(stdin ?? "");
+  return child;
+}
+
+async function finished(child: ChildProcess): Promise<RunResult> {
+  const out: Uint8Array[] = [];
+  const err: Uint8Array[] = [];
+  child.stdout?.on("data", (chunk: Uint8Array) => out.push(chunk));
+  child.stderr?.on("data", (chunk: Uint8Array) => err.push(chunk));
+  const [exitCode, signal] = await once(child, "close") as [number | null, string | null];
+  const stdout = new Uint8Array(Buffer.concat(out));
+  const text = new TextDecoder().decode(stdout);
+  return { exitCode, signal, stdout, text, stderr: Buffer.concat(err).toString("utf8") };
+}

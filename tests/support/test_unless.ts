@@ -1,0 +1,14 @@
+import { test } from "node:test";
+
+/**
+ * A test that cannot run everywhere. With a `reason` it is skipped, and says so in its name, because
+ * not every runner prints the reason itself.
+ */
+export function testUnless(
+  reason: string | undefined,
+  name: string,
+  run: () => void | Promise<void>,
+): void {
+  if (reason === undefined) test(name, run);
+  else test(`${name} [skipped: ${reason}]`, { skip: reason }, run);
+}
