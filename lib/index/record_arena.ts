@@ -7,9 +7,10 @@
  * not know who holds the addresses of its records. The owner therefore asks for the records to
  * move ({@link RecordArena.nextToEvacuate}) and moves each of them.
  *
- * A page is evacuated after at least half of its words have died, and costs at most its own length
- * to walk through. Granting each freed word more than two words of walking keeps evacuation ahead
- * of the dying, so that at most about half of the memory is ever dead.
+ * A page is evacuated once, after at least half of its words have died, and that takes a walk over
+ * its own length. Every freed word grants several words of walking, more than the two that this
+ * takes. Pages that come to be half dead at the same time wait for each other and may be deader by
+ * then; but what is dead and not yet reclaimed stays bounded by what was alive before.
  */
 
 import { assert } from "../assert.ts";
@@ -18,7 +19,7 @@ import { PAGE_SHIFT, PAGE_WORDS, type PagePool, SLAB_MASK, SLAB_SHIFT } from "./
 import { DEAD, FRAME_LENGTH, recordWords, recordWordsAt } from "./record_layout.ts";
 
 /** Words of evacuation per freed word; more than 2, see above. */
-const CREDIT_PER_WORD = 3;
+const CREDIT_PER_WORD = 4;
 /** Further words of evacuation per freed record. */
 const CREDIT_PER_RECORD = 16;
 
@@ -149,7 +150,8 @@ export class RecordArena {
       if (number === undefined) return false;
       const page = (number << PAGE_SHIFT) | 0;
       // Released since, and perhaps even being filled again.
-      if (this.#state[number] !== LISTED || page === this.#page) continue;
+      if (this.#state[number] !== LISTED) continue;
+      assert(page !== this.#page, "the page being filled is not listed");
       this.#evacuated = page;
       this.#evacuatedWords = 0;
       return true;

@@ -71,14 +71,14 @@ export class HintWriter {
   }
 
   /** Completes the file and gives it its name, durably. */
-  finish(header: HintHeader): void {
+  async finish(header: HintHeader): Promise<void> {
     this.#writeBlock();
     const end = allocateBuffer(HINT_BLOCK_HEADER_BYTES);
     end.view.setUint32(4, this.#entryCount, true);
     this.#write(end.bytes, end.bytes.length);
     const headerBytes = encodeHintHeader(header);
     writeFully(this.#file, headerBytes, 0, headerBytes.length, 0);
-    this.#file.sync();
+    await this.#file.syncAsync();
     this.#file.close();
     this.#fs.rename(this.#temporaryPath(), joinPath(this.#directory, this.#name));
     this.#fs.syncDirectory(this.#directory);

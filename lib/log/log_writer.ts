@@ -115,12 +115,12 @@ export class LogWriter {
 
   /** Makes room for a frame of up to `frameBytes` and returns where in the buffer it goes. */
   reserve(frameBytes: number): number {
-    if (this.buffer.bytes.length - this.#used < frameBytes) {
-      this.writeOut();
-      if (this.buffer.bytes.length < frameBytes) this.buffer = allocateBuffer(frameBytes);
-      else if (this.buffer.bytes.length > BUFFER_BYTES && frameBytes <= BUFFER_BYTES) {
-        this.buffer = allocateBuffer(BUFFER_BYTES);
-      }
+    if (this.buffer.bytes.length - this.#used < frameBytes) this.writeOut();
+    const { length } = this.buffer.bytes;
+    // One long record must not leave a long buffer behind.
+    const resize = length < frameBytes || (length > BUFFER_BYTES && frameBytes <= BUFFER_BYTES);
+    if (resize && this.#used === 0) {
+      this.buffer = allocateBuffer(Math.max(BUFFER_BYTES, frameBytes));
     }
     return this.#used;
   }

@@ -126,7 +126,7 @@ export class Compactor {
     const group = new GroupCopy(this.#context, inputs, droppableLsn);
     try {
       for (const input of inputs) await this.#copy(input, group);
-      group.output?.finish();
+      await group.output?.finish();
       await settle();
       this.#checkCancelled();
     } catch (error) {

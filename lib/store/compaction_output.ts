@@ -90,7 +90,7 @@ export class CompactionOutput {
   }
 
   /** Completes segment and hint file, and makes both durable. */
-  finish(): void {
+  async finish(): Promise<void> {
     const { segment } = this;
     const { recordCount, chain } = segment;
     this.#reserve(SYNC_FRAME_BYTES);
@@ -107,8 +107,8 @@ export class CompactionOutput {
     segment.controlBytes += SYNC_FRAME_BYTES;
     segment.chain = extendChain(chain, crc);
     this.#writeOut();
-    segment.file.sync();
-    this.#hint.finish({
+    await segment.file.syncAsync();
+    await this.#hint.finish({
       fileId: segment.fileId,
       coveredLength: segment.length,
       recordCount,

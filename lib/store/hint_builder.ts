@@ -61,7 +61,7 @@ export async function buildHint(context: HintContext, segment: Segment): Promise
       hint.abort();
       return false;
     }
-    hint.finish({
+    await hint.finish({
       fileId: segment.fileId,
       coveredLength,
       recordCount: scanner.recordCount,

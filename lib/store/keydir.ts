@@ -3,6 +3,7 @@
  * and the segments' figures in step, so that alive and dead bytes are exact at all times.
  */
 
+import type { Clock } from "../clock.ts";
 import type { KeyIndex } from "../index/key_index.ts";
 import type { Segment } from "../log/segment.ts";
 import type { SegmentSet } from "../log/segment_set.ts";
@@ -89,9 +90,9 @@ export class Keydir {
   }
 
   /** Whether the key at `address` is past its time but not yet removed. */
-  isExpired(address: number, now: () => number): boolean {
+  isExpired(address: number, clock: Clock): boolean {
     const expiresAt = this.index.expiresAt(address);
-    return expiresAt !== 0 && expiresAt <= now();
+    return expiresAt !== 0 && expiresAt <= clock.now();
   }
 
   #dropAlive(address: number): void {

@@ -95,7 +95,6 @@ export async function* scan(
 function readPage(context: ScanContext, addresses: Uint32Array, values: boolean) {
   const { keydir, source, clock } = context;
   const { index } = keydir;
-  const now = () => clock.now();
   const entries: Entry[] = [];
   let lastKey: Uint8Array | undefined;
   let valueBytes = 0;
@@ -104,7 +103,7 @@ function readPage(context: ScanContext, addresses: Uint32Array, values: boolean)
     lookedAt++;
     lastKey = new Uint8Array(index.keyLength(address));
     index.copyKey(address, lastKey, 0);
-    if (keydir.isExpired(address, now)) continue;
+    if (keydir.isExpired(address, clock)) continue;
     const value = values ? source.read(address) : NO_BYTES;
     entries.push(makeEntry(keydir, address, decodeKey(lastKey), value));
     valueBytes += value.length;

@@ -1,23 +1,16 @@
 /** The store: the public face of the engine. */
 
 import { KvError } from "../errors.ts";
-import { BATCH_FRAME_BYTES, encodeBatchHeader } from "../format/control_record.ts";
-import { decodeKey, encodeKey, showKey } from "../format/key.ts";
+import { decodeKey, encodeKey } from "../format/key.ts";
 import { formatNodeId } from "../format/node_id.ts";
-import type { FileLock } from "../fs/file_system.ts";
 import { defaultFileSystem } from "../fs/default.ts";
-import { BATCH_BYTES_LIMIT } from "../limits.ts";
 import type { ActiveFile } from "../log/active_file.ts";
-import { LogWriter } from "../log/log_writer.ts";
+import { CommandLog } from "../telemetry/logger.ts";
 import { type VerifyReport, verifyStore } from "../tools/verify.ts";
 import { Expirer } from "./expirer.ts";
-import { GroupCommit } from "./group_commit.ts";
 import type { Keydir } from "./keydir.ts";
-import { LazySync } from "./lazy_sync.ts";
-import { Maintenance } from "./maintenance.ts";
 import { type OpenedLog, openForReading, openForWriting } from "./open_log.ts";
 import { type ResolvedOptions, resolveOptions, showValue } from "./options.ts";
-import { RecordEncoder } from "./record_encoder.ts";
 import { RecordSource } from "./record_source.ts";
 import { checkScanOptions, makeEntry, scan } from "./scan.ts";
 import type {
@@ -35,26 +28,7 @@ import type {
   ValueInput,
   WriteResult,
 } from "./types.ts";
-import {
-  checkBatch,
-  checkDeleteOptions,
-  checkSetOptions,
-  type Conditions,
-  expiryOf,
-  NO_CONDITIONS,
-} from "./write_options.ts";
-
-/** What a store that takes writes has, and one opened for reading only has not. */
-interface WriteSide {
-  lock: FileLock;
-  writer: LogWriter;
-  encoder: RecordEncoder;
-  /** Durability "immediate". */
-  commit: GroupCommit | undefined;
-  /** Durability { bytes, millis }. */
-  lazy: LazySync | undefined;
-  maintenance: Maintenance;
-}
+import { WritePath } from "./write_path.ts";
 
 /**
  * A key/value store in a directory: an index in memory, everything else in an append-only log.
@@ -78,7 +52,8 @@ export class KvStore implements AsyncDisposable {
   #expirer: Expirer;
   #replay: ReplayStats;
   #lsnOpened: number;
-  #write: WriteSide | undefined;
+  #write: WritePath | undefined;
+  #commands: CommandLog;
   #keyScratch: Uint8Array;
   #closing: Promise<void> | undefined;
 
@@ -89,8 +64,9 @@ export class KvStore implements AsyncDisposable {
     this.#keydir = log.keydir;
     this.#replay = log.replay;
     this.#lsnOpened = log.lsn;
+    this.#commands = new CommandLog(options.logger);
     this.#keyScratch = new Uint8Array(options.keyBytesMax * 3);
-    if (log.lock !== undefined) this.#write = this.#openWriteSide(log, log.lock);
+    if (log.lock !== undefined) this.#write = new WritePath(options, log, log.lock);
     this.#source = new RecordSource(this.#keydir, this.#write?.writer, options.logger);
     this.#expirer = new Expirer(
       this.#keydir,
@@ -119,7 +95,13 @@ export class KvStore implements AsyncDisposable {
     const log = resolved.readOnly
       ? await openForReading(path, resolved)
       : await openForWriting(path, resolved);
-    return new KvStore(path, resolved, log);
+    try {
+      return new KvStore(path, resolved, log);
+    } catch (error) {
+      log.keydir.segments.close();
+      log.lock?.release();
+      throw error;
+    }
   }
 
   /**
@@ -155,8 +137,8 @@ export class KvStore implements AsyncDisposable {
    */
   set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<WriteResult> {
     try {
-      const lsn = this.#appendSet(key, value, options);
-      return this.#acknowledged(lsn);
+      const write = this.#writable();
+      return write.acknowledged(write.set(key, value, options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -164,16 +146,17 @@ export class KvStore implements AsyncDisposable {
 
   /** As {@link set}, blocking. */
   setSync(key: KeyInput, value: ValueInput, options?: SetOptions): WriteResult {
-    const lsn = this.#appendSet(key, value, options);
-    this.#acknowledgedSync();
-    return { version: lsn };
+    const write = this.#writable();
+    const version = write.set(key, value, options);
+    write.acknowledgedSync();
+    return { version };
   }
 
   /** Deletes a key. Rejects with `NotFound` if it does not exist; otherwise as {@link set}. */
   delete(key: KeyInput, options?: DeleteOptions): Promise<WriteResult> {
     try {
-      const lsn = this.#appendDelete(key, options);
-      return this.#acknowledged(lsn);
+      const write = this.#writable();
+      return write.acknowledged(write.delete(key, options));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -181,9 +164,10 @@ export class KvStore implements AsyncDisposable {
 
   /** As {@link delete}, blocking. */
   deleteSync(key: KeyInput, options?: DeleteOptions): WriteResult {
-    const lsn = this.#appendDelete(key, options);
-    this.#acknowledgedSync();
-    return { version: lsn };
+    const write = this.#writable();
+    const version = write.delete(key, options);
+    write.acknowledgedSync();
+    return { version };
   }
 
   /**
@@ -192,9 +176,9 @@ export class KvStore implements AsyncDisposable {
    */
   batch(ops: BatchOp[], options?: BatchOptions): Promise<WriteResult> {
     try {
-      const lsn = this.#appendBatch(ops, options);
-      if (ops.length === 0) return Promise.resolve({ version: lsn });
-      return this.#acknowledged(lsn);
+      const write = this.#writable();
+      const version = write.batch(ops, options);
+      return ops.length === 0 ? Promise.resolve({ version }) : write.acknowledged(version);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -202,9 +186,10 @@ export class KvStore implements AsyncDisposable {
 
   /** As {@link batch}, blocking. */
   batchSync(ops: BatchOp[], options?: BatchOptions): WriteResult {
-    const lsn = this.#appendBatch(ops, options);
-    if (ops.length > 0) this.#acknowledgedSync();
-    return { version: lsn };
+    const write = this.#writable();
+    const version = write.batch(ops, options);
+    if (ops.length > 0) write.acknowledgedSync();
+    return { version };
   }
 
   /**
@@ -267,16 +252,12 @@ export class KvStore implements AsyncDisposable {
 
   /** Resolves when everything written so far is on stable storage. */
   async flush(): Promise<void> {
-    const { commit, lazy, writer } = this.#writable();
-    await (commit === undefined ? lazy!.flush() : commit.drained());
-    writer.assertWritable();
+    await this.#writable().flush();
   }
 
   /** As {@link flush}, blocking. */
   flushSync(): void {
-    const { commit, lazy } = this.#writable();
-    if (commit === undefined) lazy!.flushSync();
-    else commit.commitNow();
+    this.#writable().flushSync();
   }
 
   /**
@@ -302,7 +283,7 @@ export class KvStore implements AsyncDisposable {
     const lastCompaction = write?.maintenance.lastCompaction;
     return {
       keys: index.size,
-      version: write?.commit?.lsnVisible ?? write?.writer.lsnAppended ?? this.#lsnOpened,
+      version: write?.lsnVisible ?? this.#lsnOpened,
       durableVersion: write?.writer.lsnDurable ?? this.#lsnOpened,
       totalBytes,
       aliveBytes,
@@ -336,80 +317,12 @@ export class KvStore implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#expirer.close();
-    const write = this.#write;
     try {
-      if (write !== undefined) await this.#closeWriteSide(write);
+      await this.#write?.close();
     } finally {
-      write?.writer.close();
       this.#keydir.segments.close();
-      write?.lock.release();
       this.#options.logger.info("Closed {path}", { path: this.#path });
     }
-  }
-
-  async #closeWriteSide({ writer, commit, lazy, maintenance }: WriteSide): Promise<void> {
-    await maintenance.close();
-    await commit?.drained();
-    lazy?.close();
-    if (writer.failure === undefined) {
-      if (lazy !== undefined) await lazy.flush();
-      writer.seal();
-      await maintenance.hintAtClose(writer.segment);
-    } else if (lazy !== undefined) {
-      // Writes that were acknowledged before the failure may be lost: somebody has to be told.
-      throw writer.failure;
-    }
-  }
-
-  #openWriteSide(log: OpenedLog, lock: FileLock): WriteSide {
-    const options = this.#options;
-    const { fileSystem: fs, clock, logger, durability, segmentBytesMax } = options;
-    const { directory, active, keydir } = log;
-    const writer = new LogWriter(
-      {
-        fs,
-        directory,
-        segments: keydir.segments,
-        active,
-        segmentBytesMax,
-        now: () => clock.now(),
-        onSegmentClosed: (segment) => maintenance.hint(segment),
-      },
-      log.lsn,
-      log.sealed,
-    );
-    const commit = durability === "immediate" ? new GroupCommit(writer, keydir, clock) : undefined;
-    const lazy = durability === "immediate"
-      ? undefined
-      : new LazySync(writer, durability, clock, logger);
-    const maintenance = new Maintenance({
-      fs,
-      directory,
-      keydir,
-      active,
-      clock,
-      logger,
-      thresholds: { ...options.compaction, segmentBytesMax },
-      auto: options.compaction.auto,
-      rotate: () => writer.rotate(),
-      settle: async () => {
-        await (commit?.drained() ?? lazy!.flush());
-        writer.assertWritable();
-      },
-      lsnVisible: () => commit?.lsnVisible ?? writer.lsnAppended,
-      lsnDurable: () => writer.lsnDurable,
-    });
-    if (!log.sealed) writer.seal();
-    for (const segment of keydir.segments.ordered.slice(0, -1)) {
-      if (segment.hintedLength === 0) maintenance.hint(segment);
-    }
-    const encoder = new RecordEncoder(
-      writer,
-      keydir.index,
-      options.keyBytesMax,
-      options.valueBytesMax,
-    );
-    return { lock, writer, encoder, commit, lazy, maintenance };
   }
 
   #assertOpen(): void {
@@ -420,7 +333,7 @@ export class KvStore implements AsyncDisposable {
     }
   }
 
-  #writable(): WriteSide {
+  #writable(): WritePath {
     this.#assertOpen();
     if (this.#write === undefined) {
       throw new KvError(
@@ -439,182 +352,21 @@ export class KvStore implements AsyncDisposable {
     const bytes = this.#keyScratch;
     const length = encodeKey(key, bytes, 0, this.#options.keyBytesMax);
     const address = index.find(index.hash(bytes, 0, length), bytes, 0, length);
-    if (address === 0) return 0;
-    return this.#isExpired(address) ? 0 : address;
+    if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;
+    if (this.#commands.enabled) this.#noteRead(address);
+    return address;
   }
 
-  #isExpired(address: number): boolean {
-    const expiresAt = this.#keydir.index.expiresAt(address);
-    return expiresAt !== 0 && expiresAt <= this.#options.clock.now();
+  #noteRead(address: number): void {
+    const { index } = this.#keydir;
+    const lsn = index.lsn(address);
+    const frameLength = index.frameLength(address);
+    this.#commands.note("get", lsn, index.fileId(address), index.offset(address), frameLength);
   }
 
   #entryWithoutValue(key: KeyInput, address: number): Entry {
     const text = typeof key === "string" ? key : decodeKey(key);
     return makeEntry(this.#keydir, address, text, NO_VALUE);
-  }
-
-  #appendSet(key: KeyInput, value: ValueInput, options: SetOptions | undefined): number {
-    const write = this.#writable();
-    const { writer, encoder } = write;
-    writer.assertWritable();
-    const conditions = options === undefined ? NO_CONDITIONS : checkSetOptions(options);
-    const expiresAt = options === undefined ? 0 : expiryOf(options, this.#options.clock);
-    encoder.beginAt(writer.reserve(encoder.room(key, value)), key);
-    if (conditions !== NO_CONDITIONS) this.#assertConditions(write, key, conditions);
-    const lsn = writer.takeLsn();
-    encoder.finishSet(key, value, expiresAt, lsn);
-    encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
-    this.#append(write, false, lsn, expiresAt);
-    return lsn;
-  }
-
-  #appendDelete(key: KeyInput, options: DeleteOptions | undefined): number {
-    const write = this.#writable();
-    const { writer, encoder } = write;
-    writer.assertWritable();
-    const conditions = options === undefined ? NO_CONDITIONS : checkDeleteOptions(options);
-    encoder.beginAt(writer.reserve(encoder.room(key, undefined)), key);
-    if (this.#currentVersion(write) === 0) {
-      throw new KvError("NotFound", `Key ${showKey(key)} does not exist`);
-    }
-    if (conditions !== NO_CONDITIONS) this.#assertConditions(write, key, conditions);
-    const lsn = writer.takeLsn();
-    encoder.finishDelete(lsn);
-    encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
-    this.#append(write, true, lsn, 0);
-    return lsn;
-  }
-
-  /** Appends the record that the encoder holds, and makes it visible if it need not be durable. */
-  #append(write: WriteSide, isDelete: boolean, lsn: number, expiresAt: number): void {
-    const { writer, encoder, commit } = write;
-    const { at, frameLength, crc } = encoder;
-    const offset = writer.appendRecord(at, frameLength, lsn, crc);
-    const { segment } = writer;
-    if (isDelete) segment.tombstoneBytes += frameLength;
-    if (commit !== undefined) {
-      commit.add(encoder, isDelete, offset, lsn, expiresAt);
-    } else {
-      const { bytes } = writer.buffer;
-      const { hash, keyStart, keyLength } = encoder;
-      if (isDelete) this.#keydir.delete(hash, bytes, keyStart, keyLength);
-      else {
-        this.#keydir.set(
-          hash,
-          bytes,
-          keyStart,
-          keyLength,
-          segment,
-          offset,
-          frameLength,
-          crc,
-          lsn,
-          expiresAt,
-        );
-      }
-      write.lazy!.noteAppended(frameLength);
-    }
-    write.maintenance.noteAppended(frameLength);
-  }
-
-  #appendBatch(ops: BatchOp[], options: BatchOptions = {}): number {
-    const write = this.#writable();
-    const { writer, encoder } = write;
-    writer.assertWritable();
-    const { checks, expiries } = checkBatch(ops, options, this.#options.clock);
-    const rooms = ops.map((op) => encoder.room(op.key, op.op === "set" ? op.value : undefined));
-    const room = rooms.reduce((sum, each) => sum + each, BATCH_FRAME_BYTES);
-    if (room > BATCH_BYTES_LIMIT) {
-      throw new KvError(
-        "InvalidArgument",
-        `Batch may take ${room} bytes: at most ${BATCH_BYTES_LIMIT} are allowed, split it`,
-      );
-    }
-    for (const { key, version } of checks) {
-      encoder.beginAt(writer.reserve(encoder.room(key, undefined)), key);
-      this.#assertConditions(write, key, { ifAbsent: version === null, ifVersion: version });
-    }
-    if (ops.length === 0) return writer.lsnAppended;
-    return this.#encodeBatch(write, ops, expiries, room);
-  }
-
-  #encodeBatch(write: WriteSide, ops: BatchOp[], expiries: Float64Array, room: number): number {
-    const { writer, encoder } = write;
-    const count = ops.length;
-    const firstLsn = writer.takeLsn();
-    const start = writer.reserve(room);
-    // A batch of one is a record like any other.
-    const headerBytes = count === 1 ? 0 : BATCH_FRAME_BYTES;
-    let at = start + headerBytes;
-    const frames = ops.map((op, index) => {
-      encoder.beginAt(at, op.key);
-      if (op.op === "set") encoder.finishSet(op.key, op.value, expiries[index]!, firstLsn + index);
-      else encoder.finishDelete(firstLsn + index);
-      at += encoder.frameLength;
-      const { hash, keyLength, frameLength, crc } = encoder;
-      return { hash, keyLength, frameLength, crc };
-    });
-    const byteLength = at - start;
-    at = writer.placeRecords(start, byteLength);
-    if (count > 1) {
-      const framesBytes = byteLength - headerBytes;
-      const crc = encodeBatchHeader(writer.buffer, at, firstLsn + count - 1, count, framesBytes);
-      writer.appendControl(at, headerBytes, crc);
-      at += headerBytes;
-    }
-    frames.forEach((frame, index) => {
-      Object.assign(encoder, frame, { at });
-      this.#append(write, ops[index]!.op === "del", firstLsn + index, expiries[index]!);
-      at += frame.frameLength;
-    });
-    return firstLsn + count - 1;
-  }
-
-  /** The version of the encoder's key, writes in flight included; 0 if it does not exist. */
-  #currentVersion(write: WriteSide): number {
-    const { writer, encoder, commit } = write;
-    const { hash, keyStart, keyLength } = encoder;
-    const { bytes } = writer.buffer;
-    const pending = commit?.find(hash, bytes, keyStart, keyLength);
-    if (pending !== undefined) {
-      const { isDelete, expiresAt, lsn } = pending;
-      const gone = isDelete || (expiresAt !== 0 && expiresAt <= this.#options.clock.now());
-      return gone ? 0 : lsn;
-    }
-    const { index } = this.#keydir;
-    const address = index.find(hash, bytes, keyStart, keyLength);
-    return address === 0 || this.#isExpired(address) ? 0 : index.lsn(address);
-  }
-
-  #assertConditions(write: WriteSide, key: KeyInput, { ifAbsent, ifVersion }: Conditions): void {
-    const version = this.#currentVersion(write);
-    if (ifAbsent && version !== 0) {
-      throw new KvError(
-        "ConditionFailed",
-        `Key ${showKey(key)} exists already, with version ${version}: nothing was written`,
-      );
-    }
-    if (ifVersion !== null && version !== ifVersion) {
-      const found = version === 0 ? "does not exist" : `has version ${version}`;
-      throw new KvError(
-        "ConditionFailed",
-        `Key ${showKey(key)} ${found}, not version ${ifVersion}: nothing was written`,
-      );
-    }
-  }
-
-  #acknowledged(lsn: number): Promise<WriteResult> {
-    const { commit, lazy } = this.#write!;
-    if (commit !== undefined) return commit.acknowledged();
-    const result = { version: lsn };
-    const { backpressure } = lazy!;
-    return backpressure === undefined ? Promise.resolve(result) : backpressure.then(() => result);
-  }
-
-  #acknowledgedSync(): void {
-    const { commit, lazy } = this.#write!;
-    if (commit !== undefined) commit.commitNow();
-    else lazy!.blockUnderPressure();
   }
 }
 

@@ -8,7 +8,43 @@ export interface Logger {
   info(message: string, properties: Record<string, unknown>): void;
   warn(message: string, properties: Record<string, unknown>): void;
   error(message: string, properties: Record<string, unknown>): void;
+  /** Whether entries of this level go anywhere; without it, all are assumed to. */
+  isEnabledFor?(level: "debug" | "info" | "warning" | "error"): boolean;
 }
 
 /** LogTape's logger of the category `cairn`: silent until the application configures LogTape. */
 export const defaultLogger: Logger = getLogger(["cairn"]);
+
+/** Asking a logger costs more than a write to memory does, so it is asked this rarely. */
+const COMMANDS_BETWEEN_QUESTIONS = 1024;
+
+/** Debug entries for single commands, which cost nothing while nobody wants them. */
+export class CommandLog {
+  #logger: Logger;
+  #enabled = false;
+  #untilQuestion = 0;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Whether {@link note} is worth calling now. */
+  get enabled(): boolean {
+    if (this.#untilQuestion-- <= 0) {
+      this.#untilQuestion = COMMANDS_BETWEEN_QUESTIONS;
+      this.#enabled = this.#logger.isEnabledFor?.("debug") ?? true;
+    }
+    return this.#enabled;
+  }
+
+  /** Logs one command: which, on what, and where in the log. Keys and values are not logged. */
+  note(command: string, lsn: number, fileId: number, offset: number, frameLength: number): void {
+    this.#logger.debug("{command} at {offset} of segment {fileId}", {
+      command,
+      lsn,
+      fileId,
+      offset,
+      frameLength,
+    });
+  }
+}

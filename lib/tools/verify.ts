@@ -4,6 +4,7 @@
  * works on a copy, on a damaged store, and on one that is open elsewhere (as of this moment).
  */
 
+import { systemClock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { encodeActive } from "../format/active.ts";
 import {
@@ -240,5 +241,5 @@ function matchesFrame(segment: File, hint: HintReader): boolean {
 }
 
 function pause(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
+  return new Promise((resolve) => systemClock.defer(resolve));
 }

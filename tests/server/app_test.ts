@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { KvError, KvStore } from "../../lib/mod.ts";
 import { createApp, type StoreApi } from "../../lib/server/http/mod.ts";
@@ -95,8 +96,10 @@ test("keys: percent-decoded exactly once, slashes and all", async () => {
   ];
   for (const [path, key] of paths) {
     assert.equal((await service.put(path, key)).status, 201, path);
-    assert.equal(new TextDecoder().decode(await service.store.get(key)), key, path);
-    assert.equal(await (await service.ask("GET", `/v1/kv/${path}`)).text(), key, path);
+    const got = await service.ask("GET", `/v1/kv/${path}`);
+    const value = Buffer.from(key);
+    assert.deepEqual(Buffer.from(await service.store.get(key) ?? []), value, path);
+    assert.deepEqual(Buffer.from(await got.arrayBuffer()), value, path);
   }
   assert.equal(service.store.size, paths.length);
 });

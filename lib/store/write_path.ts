@@ -1,0 +1,326 @@
+/**
+ * The way of a write: validated, encoded, checked against its conditions, appended to the log, and
+ * made visible and acknowledged as the store's durability has it.
+ */
+
+import type { Clock } from "../clock.ts";
+import { KvError } from "../errors.ts";
+import { BATCH_FRAME_BYTES, encodeBatchHeader } from "../format/control_record.ts";
+import { showKey } from "../format/key.ts";
+import type { FileLock } from "../fs/file_system.ts";
+import { BATCH_BYTES_LIMIT } from "../limits.ts";
+import { LogWriter } from "../log/log_writer.ts";
+import { CommandLog } from "../telemetry/logger.ts";
+import { GroupCommit } from "./group_commit.ts";
+import type { Keydir } from "./keydir.ts";
+import { LazySync } from "./lazy_sync.ts";
+import { Maintenance } from "./maintenance.ts";
+import type { OpenedLog } from "./open_log.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { RecordEncoder } from "./record_encoder.ts";
+import type {
+  BatchOp,
+  BatchOptions,
+  DeleteOptions,
+  KeyInput,
+  SetOptions,
+  ValueInput,
+  WriteResult,
+} from "./types.ts";
+import {
+  checkBatch,
+  checkDeleteOptions,
+  checkSetOptions,
+  type Conditions,
+  expiryOf,
+  NO_CONDITIONS,
+} from "./write_options.ts";
+
+/** What a store that takes writes has, and one opened for reading only has not. */
+export class WritePath {
+  readonly writer: LogWriter;
+  readonly maintenance: Maintenance;
+  /** Durability "immediate". */
+  readonly commit: GroupCommit | undefined;
+
+  /** Durability { bytes, millis }. */
+  #lazy: LazySync | undefined;
+  #lock: FileLock;
+  #keydir: Keydir;
+  #clock: Clock;
+  #encoder: RecordEncoder;
+  #commands: CommandLog;
+
+  constructor(options: ResolvedOptions, log: OpenedLog, lock: FileLock) {
+    const { fileSystem: fs, clock, logger, durability, segmentBytesMax } = options;
+    const { directory, active, keydir } = log;
+    this.#lock = lock;
+    this.#keydir = keydir;
+    this.#clock = clock;
+    this.#commands = new CommandLog(logger);
+    const writer = new LogWriter(
+      {
+        fs,
+        directory,
+        segments: keydir.segments,
+        active,
+        segmentBytesMax,
+        now: () => clock.now(),
+        onSegmentClosed: (segment) => this.maintenance.hint(segment),
+      },
+      log.lsn,
+      log.sealed,
+    );
+    this.writer = writer;
+    if (durability === "immediate") this.commit = new GroupCommit(writer, keydir, clock);
+    else this.#lazy = new LazySync(writer, durability, clock, logger);
+    this.maintenance = new Maintenance({
+      fs,
+      directory,
+      keydir,
+      active,
+      clock,
+      logger,
+      thresholds: { ...options.compaction, segmentBytesMax },
+      auto: options.compaction.auto,
+      rotate: () => writer.rotate(),
+      settle: () => this.flush(),
+      lsnVisible: () => this.lsnVisible,
+      lsnDurable: () => writer.lsnDurable,
+    });
+    const { keyBytesMax, valueBytesMax } = options;
+    this.#encoder = new RecordEncoder(writer, keydir.index, keyBytesMax, valueBytesMax);
+    if (!log.sealed) this.#sealRecovered();
+    for (const segment of keydir.segments.ordered.slice(0, -1)) {
+      if (segment.hintedLength === 0) this.maintenance.hint(segment);
+    }
+  }
+
+  /** After a crash, says in the log that what was recovered is durable now, as it is. */
+  #sealRecovered(): void {
+    try {
+      this.writer.seal();
+    } catch (error) {
+      this.writer.close();
+      throw error;
+    }
+  }
+
+  /** LSN up to which every record is visible. */
+  get lsnVisible(): number {
+    return this.commit?.lsnVisible ?? this.writer.lsnAppended;
+  }
+
+  /** Appends a set and returns its LSN. Throws before anything is appended, or not at all. */
+  set(key: KeyInput, value: ValueInput, options: SetOptions | undefined): number {
+    const { writer } = this;
+    const encoder = this.#encoder;
+    writer.assertWritable();
+    const conditions = options === undefined ? NO_CONDITIONS : checkSetOptions(options);
+    const expiresAt = options === undefined ? 0 : expiryOf(options, this.#clock);
+    encoder.beginAt(writer.reserve(encoder.room(key, value)), key);
+    if (conditions !== NO_CONDITIONS) this.#assertConditions(key, conditions);
+    const lsn = writer.takeLsn();
+    encoder.finishSet(key, value, expiresAt, lsn);
+    encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
+    this.#append(false, lsn, expiresAt);
+    this.#noteAppended(encoder.frameLength);
+    return lsn;
+  }
+
+  /** Appends a delete and returns its LSN; as {@link set}. */
+  delete(key: KeyInput, options: DeleteOptions | undefined): number {
+    const { writer } = this;
+    const encoder = this.#encoder;
+    writer.assertWritable();
+    const conditions = options === undefined ? NO_CONDITIONS : checkDeleteOptions(options);
+    encoder.beginAt(writer.reserve(encoder.room(key, undefined)), key);
+    if (this.#currentVersion() === 0) {
+      throw new KvError("NotFound", `Key ${showKey(key)} does not exist`);
+    }
+    if (conditions !== NO_CONDITIONS) this.#assertConditions(key, conditions);
+    const lsn = writer.takeLsn();
+    encoder.finishDelete(lsn);
+    encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
+    this.#append(true, lsn, 0);
+    this.#noteAppended(encoder.frameLength);
+    return lsn;
+  }
+
+  /** Appends a batch and returns the LSN of its last record; as {@link set}. */
+  batch(ops: BatchOp[], options: BatchOptions = {}): number {
+    const { writer } = this;
+    const encoder = this.#encoder;
+    writer.assertWritable();
+    const { checks, expiries } = checkBatch(ops, options, this.#clock);
+    const rooms = ops.map((op) => encoder.room(op.key, op.op === "set" ? op.value : undefined));
+    const room = rooms.reduce((sum, each) => sum + each, BATCH_FRAME_BYTES);
+    if (room > BATCH_BYTES_LIMIT) {
+      throw new KvError(
+        "InvalidArgument",
+        `Batch may take ${room} bytes: at most ${BATCH_BYTES_LIMIT} are allowed, split it`,
+      );
+    }
+    for (const { key, version } of checks) {
+      encoder.beginAt(writer.reserve(encoder.room(key, undefined)), key);
+      this.#assertConditions(key, { ifAbsent: version === null, ifVersion: version });
+    }
+    if (ops.length === 0) return writer.lsnAppended;
+    return this.#encodeBatch(ops, expiries, room);
+  }
+
+  /** Resolves when the record appended last counts as done by the store's durability. */
+  acknowledged(lsn: number): Promise<WriteResult> {
+    if (this.commit !== undefined) return this.commit.acknowledged();
+    const result = { version: lsn };
+    const { backpressure } = this.#lazy!;
+    return backpressure === undefined ? Promise.resolve(result) : backpressure.then(() => result);
+  }
+
+  /** As {@link acknowledged}, blocking. */
+  acknowledgedSync(): void {
+    if (this.commit !== undefined) this.commit.commitNow();
+    else this.#lazy!.blockUnderPressure();
+  }
+
+  /** Resolves when everything appended so far is durable and visible. */
+  async flush(): Promise<void> {
+    await (this.commit?.drained() ?? this.#lazy!.flush());
+    this.writer.assertWritable();
+  }
+
+  /** As {@link flush}, blocking. */
+  flushSync(): void {
+    if (this.commit !== undefined) this.commit.commitNow();
+    else this.#lazy!.flushSync();
+  }
+
+  /** Finishes what is in flight, makes everything durable, and seals the log. */
+  async close(): Promise<void> {
+    const { writer, maintenance } = this;
+    try {
+      await maintenance.close();
+      await this.commit?.drained();
+      this.#lazy?.close();
+      if (writer.failure === undefined) {
+        await this.#lazy?.flush();
+        writer.seal();
+        await maintenance.hintAtClose(writer.segment);
+      } else if (this.#lazy !== undefined) {
+        // Writes that were acknowledged before the failure may be lost: somebody has to be told.
+        throw writer.failure;
+      }
+    } finally {
+      writer.close();
+      this.#lock.release();
+    }
+  }
+
+  /** Appends the record that the encoder holds, and makes it visible if it need not be durable. */
+  #append(isDelete: boolean, lsn: number, expiresAt: number): void {
+    const { writer, commit } = this;
+    const encoder = this.#encoder;
+    const { at, frameLength, crc } = encoder;
+    const offset = writer.appendRecord(at, frameLength, lsn, crc);
+    const { segment } = writer;
+    if (isDelete) segment.tombstoneBytes += frameLength;
+    if (this.#commands.enabled) {
+      this.#commands.note(isDelete ? "delete" : "set", lsn, segment.fileId, offset, frameLength);
+    }
+    if (commit !== undefined) {
+      commit.add(encoder, isDelete, offset, lsn, expiresAt);
+    } else {
+      const { bytes } = writer.buffer;
+      const { hash, keyStart, keyLength } = encoder;
+      if (isDelete) this.#keydir.delete(hash, bytes, keyStart, keyLength);
+      else {
+        this.#keydir.set(
+          hash,
+          bytes,
+          keyStart,
+          keyLength,
+          segment,
+          offset,
+          frameLength,
+          crc,
+          lsn,
+          expiresAt,
+        );
+      }
+    }
+  }
+
+  /** Lets those who act on amounts know; never in the midst of a batch, whose frames lie together. */
+  #noteAppended(byteLength: number): void {
+    this.#lazy?.noteAppended(byteLength);
+    this.maintenance.noteAppended(byteLength);
+  }
+
+  #encodeBatch(ops: BatchOp[], expiries: Float64Array, room: number): number {
+    const { writer } = this;
+    const encoder = this.#encoder;
+    const count = ops.length;
+    const firstLsn = writer.takeLsn();
+    const start = writer.reserve(room);
+    // A batch of one is a record like any other.
+    const headerBytes = count === 1 ? 0 : BATCH_FRAME_BYTES;
+    let at = start + headerBytes;
+    const frames = ops.map((op, index) => {
+      encoder.beginAt(at, op.key);
+      if (op.op === "set") encoder.finishSet(op.key, op.value, expiries[index]!, firstLsn + index);
+      else encoder.finishDelete(firstLsn + index);
+      at += encoder.frameLength;
+      const { hash, keyLength, frameLength, crc } = encoder;
+      return { hash, keyLength, frameLength, crc };
+    });
+    const byteLength = at - start;
+    at = writer.placeRecords(start, byteLength);
+    if (count > 1) {
+      const framesBytes = byteLength - headerBytes;
+      const crc = encodeBatchHeader(writer.buffer, at, firstLsn + count - 1, count, framesBytes);
+      writer.appendControl(at, headerBytes, crc);
+      at += headerBytes;
+    }
+    frames.forEach((frame, index) => {
+      Object.assign(encoder, frame, { at });
+      this.#append(ops[index]!.op === "del", firstLsn + index, expiries[index]!);
+      at += frame.frameLength;
+    });
+    this.#noteAppended(byteLength);
+    return firstLsn + count - 1;
+  }
+
+  /** The version of the encoder's key, writes in flight included; 0 if it does not exist. */
+  #currentVersion(): number {
+    const { writer, commit } = this;
+    const { hash, keyStart, keyLength } = this.#encoder;
+    const { bytes } = writer.buffer;
+    const pending = commit?.find(hash, bytes, keyStart, keyLength);
+    if (pending !== undefined) {
+      const { isDelete, expiresAt, lsn } = pending;
+      const gone = isDelete || (expiresAt !== 0 && expiresAt <= this.#clock.now());
+      return gone ? 0 : lsn;
+    }
+    const { index } = this.#keydir;
+    const address = index.find(hash, bytes, keyStart, keyLength);
+    if (address === 0 || this.#keydir.isExpired(address, this.#clock)) return 0;
+    return index.lsn(address);
+  }
+
+  #assertConditions(key: KeyInput, { ifAbsent, ifVersion }: Conditions): void {
+    const version = this.#currentVersion();
+    if (ifAbsent && version !== 0) {
+      throw new KvError(
+        "ConditionFailed",
+        `Key ${showKey(key)} exists already, with version ${version}: nothing was written`,
+      );
+    }
+    if (ifVersion !== null && version !== ifVersion) {
+      const found = version === 0 ? "does not exist" : `has version ${version}`;
+      throw new KvError(
+        "ConditionFailed",
+        `Key ${showKey(key)} ${found}, not version ${ifVersion}: nothing was written`,
+      );
+    }
+  }
+}
