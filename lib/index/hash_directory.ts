@@ -17,7 +17,9 @@
  * 2. reads the depth and the entry, which names the shard, and loads the shard's sequence; when
  *    odd, starts over;
  * 3. searches the shard, and its chain, and copies what it needs out of the record;
- * 4. loads both sequences again, with `Atomics.load`; when either has changed, starts over.
+ * 4. loads both sequences again; when either has changed, starts over. On machines that reorder
+ *    reads (ARM) it takes `Atomics.add(sequences, i, 0)` for this: a plain atomic load lets the
+ *    reads of 3 sink below it.
  *
  * What it read in 3 may be anything until 4 says otherwise: pages are reused. So it must bound its
  * walk (at most 2048 buckets a page), keep within the slab when following an address or a length,

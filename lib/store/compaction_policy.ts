@@ -20,6 +20,8 @@ export interface CompactionThresholds {
   segmentBytesMax: number;
 }
 
+/** A manual run leaves a segment alone that holds nothing dead but up to this share of marks. */
+const MARKS_SHARE_MAX = 0.05;
 /** Control records that every closed segment needs. */
 const CONTROL_BYTES_MIN = SEGMENT_FRAME_BYTES + SYNC_FRAME_BYTES;
 
@@ -93,7 +95,10 @@ export function shouldRotate(
   return what === "all" ? share > 0 : share > thresholds.deadRatio / 2;
 }
 
-/** Which closed segments a manual run rewrites: all that give anything back, and small neighbours. */
+/**
+ * Which closed segments a manual run rewrites: all that hold anything dead, and small neighbours.
+ * Marks alone are worth it only where they are many: every group commit leaves one.
+ */
 export function chooseAll(
   closed: readonly SegmentFigures[],
   thresholds: CompactionThresholds,
@@ -101,7 +106,8 @@ export function chooseAll(
   const small = (segment: SegmentFigures | undefined) =>
     segment !== undefined && segment.length < thresholds.segmentBytesMax / 4;
   return closed.map((segment, index) =>
-    reclaimableBytes(segment) > 0 ||
+    segment.supersededBytes + segment.tombstoneBytes > 0 ||
+    reclaimableBytes(segment) > segment.length * MARKS_SHARE_MAX ||
     (small(segment) && (small(closed[index - 1]) || small(closed[index + 1])))
   );
 }

@@ -61,6 +61,12 @@ export interface PendingWrite {
   reject: ((error: unknown) => void) | undefined;
 }
 
+/** Somebody who waits until everything up to an LSN is visible. */
+interface Waiter {
+  lsn: number;
+  resolve: () => void;
+}
+
 /** Collects writes and makes them durable together. */
 export class GroupCommit {
   #writer: LogWriter;
@@ -72,7 +78,7 @@ export class GroupCommit {
   #flying = new WriteGroup();
   #newestOfHash = new Map<number, PendingWrite>();
   #running = false;
-  #drained: (() => void)[] = [];
+  #waiters: Waiter[] = [];
   #lsnVisible: number;
   #syncMs = 0;
 
@@ -157,11 +163,12 @@ export class GroupCommit {
     this.#publish(this.#filling);
   }
 
-  /** Resolves when nothing is in flight. */
-  drained(): Promise<void> {
-    if (this.size === 0 && !this.#running) return Promise.resolve();
+  /** Resolves when what was added before the call is visible, or has failed. */
+  settled(): Promise<void> {
+    if (this.size === 0) return Promise.resolve();
     this.#start();
-    return new Promise((resolve) => this.#drained.push(resolve));
+    const lsn = this.#writer.lsnAppended;
+    return new Promise((resolve) => this.#waiters.push({ lsn, resolve }));
   }
 
   #start(): void {
@@ -183,16 +190,12 @@ export class GroupCommit {
         break;
       }
       this.#publish(group);
-      if (this.#filling.writes.length > 0 || this.#drained.length > 0) {
-        // Let those that were just acknowledged write again, and join the next group.
-        await new Promise<void>((resolve) => this.#clock.defer(resolve));
-      } else {
-        break;
-      }
+      if (this.#filling.writes.length === 0) break;
+      // Let those that were just acknowledged write again, and join the next group.
+      await new Promise<void>((resolve) => this.#clock.defer(resolve));
     }
     this.#running = false;
-    if (this.#filling.writes.length > 0) return this.#start();
-    for (const resolve of this.#drained.splice(0)) resolve();
+    if (this.#filling.writes.length > 0) this.#start();
   }
 
   async #sync(waiting: number): Promise<void> {
@@ -239,6 +242,9 @@ export class GroupCommit {
     }
     group.clear();
     for (const write of writes) write.resolve?.({ version: write.lsn });
+    while (this.#waiters.length > 0 && this.#waiters[0]!.lsn <= this.#lsnVisible) {
+      this.#waiters.shift()!.resolve();
+    }
   }
 
   #fail(error: unknown): void {
@@ -247,6 +253,7 @@ export class GroupCommit {
     this.#filling.clear();
     this.#newestOfHash.clear();
     for (const write of writes) write.reject?.(error);
+    for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 }
 

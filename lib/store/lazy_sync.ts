@@ -50,9 +50,10 @@ export class LazySync {
     if (this.#bytesPending >= this.#bytesMax && this.#running !== undefined) this.flushSync();
   }
 
-  /** Makes everything durable. */
+  /** Makes durable what was appended before the call; what comes meanwhile is not waited for. */
   async flush(): Promise<void> {
-    while (this.#writer.dirty) {
+    const lsn = this.#writer.lsnAppended;
+    while (this.#writer.lsnDurable < lsn) {
       // What a running fsync covers was fixed when it began, so another may have to follow.
       await (this.#running ?? this.#sync());
       this.#writer.assertWritable();

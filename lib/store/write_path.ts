@@ -185,7 +185,7 @@ export class WritePath {
 
   /** Resolves when everything appended so far is durable and visible. */
   async flush(): Promise<void> {
-    await (this.commit?.drained() ?? this.#lazy!.flush());
+    await (this.commit?.settled() ?? this.#lazy!.flush());
     this.writer.assertWritable();
   }
 
@@ -200,7 +200,7 @@ export class WritePath {
     const { writer, maintenance } = this;
     try {
       await maintenance.close();
-      await this.commit?.drained();
+      await this.commit?.settled();
       this.#lazy?.close();
       if (writer.failure === undefined) {
         await this.#lazy?.flush();
