@@ -24,6 +24,13 @@ export type { RandomSource } from "./random.ts";
 export type { Logger } from "./telemetry/logger.ts";
 export type { File, FileLock, FileStat, FileSystem, OpenMode } from "./fs/file_system.ts";
 export { MemoryFileSystem } from "./fs/memory_file_system.ts";
+export type {
+  BrokenBatchReport,
+  LostRange,
+  RepairOptions,
+  RepairReport,
+  SkippedFile,
+} from "./tools/repair.ts";
 export type { VerifyProblem, VerifyReport } from "./tools/verify.ts";
 export type {
   BatchCheck,

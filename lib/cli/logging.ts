@@ -61,12 +61,14 @@ export function jsonLine(record: LogRecord): string {
   });
 }
 
-/** `2026-01-31T12:00:00.000Z info cairn: message name=value`. */
+/** `2026-01-31T12:00:00.000Z info cairn: message name=value`, without what the message says already. */
 export function prettyLine(record: LogRecord, colour: boolean): string {
   const level = colour
     ? `${COLOUR_BY_LEVEL[record.level] ?? ""}${record.level}\x1b[0m`
     : record.level;
+  const template = String(record.rawMessage);
   const properties = Object.entries(record.properties)
+    .filter(([name]) => !template.includes(`{${name}}`))
     .map(([name, value]) => ` ${name}=${shown(plain(value))}`).join("");
   const time = new Date(record.timestamp).toISOString();
   const text = escapeControls(`${record.category.join(".")}: ${messageOf(record)}${properties}`);
@@ -86,5 +88,6 @@ function plain(value: unknown): unknown {
 }
 
 function shown(value: unknown): string {
+  if (typeof value === "number") return String(Number(value.toFixed(3)));
   return typeof value === "string" && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value);
 }

@@ -36,11 +36,15 @@ export async function openOrCreate(directory: string, options: OpenOptions): Pro
   }
 }
 
-/** Refuses a directory that does not exist, which opening would otherwise create. */
+/** Refuses a path where nothing is, which opening might otherwise create, or where a file is. */
 export function requireDirectory(directory: string): void {
-  if (lstatSync(directory, { throwIfNoEntry: false }) !== undefined) return;
+  const stat = lstatSync(directory, { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isFile()) return;
+  const problem = stat === undefined
+    ? `there is no store in ${directory}`
+    : `${directory} is a file, and a store is a directory`;
   throw new CliError(
     EXIT_CODE.io,
-    `there is no store in ${directory}: name one with --db or CAIRN_DB, or begin one with 'cairn set'`,
+    `${problem}: name one with --db or CAIRN_DB, or begin one with 'cairn set'`,
   );
 }

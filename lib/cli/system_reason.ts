@@ -6,6 +6,7 @@ const REASONS: Record<string, string> = {
   EADDRNOTAVAIL: "this machine has no such address",
   EBADF: "it is closed",
   EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would be larger than allowed",
   EIO: "input/output error",
   EISDIR: "it is a directory",
   ENOENT: "no such file or directory",

@@ -11,7 +11,7 @@ import { FORMAT_VERSION, readU64, writeU64 } from "./record.ts";
 /** First four bytes of ACTIVE: F1 43 52 41. */
 export const ACTIVE_MAGIC = 0x415243f1;
 
-/** Offsets of the fields of ACTIVE; the file ids follow, then a CRC over everything before it. */
+/** Offsets of the fields of ACTIVE; the segments follow, then a CRC over everything before it. */
 export const ACTIVE_FIELDS = {
   magic: 0,
   version: 4,
@@ -20,13 +20,30 @@ export const ACTIVE_FIELDS = {
   droppedLsn: 24,
   nextFileId: 32,
   count: 36,
-  fileIds: 40,
+  segments: 40,
 } as const;
+/** Offsets of the fields of a segment in ACTIVE. */
+export const ACTIVE_SEGMENT_FIELDS = { fileId: 0, length: 4, chain: 8 } as const;
+/** Bytes of a segment in ACTIVE. */
+export const ACTIVE_SEGMENT_BYTES = 12;
 
 /** Segments a log may have; bounds what is read of a damaged file. */
 export const SEGMENTS_LIMIT = 1_000_000;
 /** Longest possible ACTIVE. */
-export const ACTIVE_BYTES_LIMIT = ACTIVE_FIELDS.fileIds + 4 * SEGMENTS_LIMIT + 4;
+export const ACTIVE_BYTES_LIMIT = ACTIVE_FIELDS.segments + ACTIVE_SEGMENT_BYTES * SEGMENTS_LIMIT +
+  4;
+
+/** A segment as ACTIVE names it. */
+export interface ActiveSegment {
+  fileId: number;
+  /**
+   * Length of a closed segment in bytes. Of the one that is being appended to, how much was durable
+   * when ACTIVE was written: it is never shorter again.
+   */
+  length: number;
+  /** The checksum chain over all frames of a closed segment; 0 for the one appended to. */
+  chain: number;
+}
 
 /** The content of ACTIVE. */
 export interface ActiveState {
@@ -37,20 +54,26 @@ export interface ActiveState {
   /** Every id below was given to a file at some time; ids are not reused. */
   nextFileId: number;
   /** The segments in order of their LSNs; the last one is being appended to. */
-  fileIds: number[];
+  segments: ActiveSegment[];
 }
 
 /** Encodes ACTIVE. */
 export function encodeActive(state: ActiveState): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(ACTIVE_FIELDS.fileIds + 4 * state.fileIds.length + 4);
+  const { segments } = state;
+  const bytes = new Uint8Array(segmentAt(segments.length) + 4);
   const view = new DataView(bytes.buffer);
   view.setUint32(ACTIVE_FIELDS.magic, ACTIVE_MAGIC, true);
   view.setUint16(ACTIVE_FIELDS.version, FORMAT_VERSION, true);
   bytes.set(state.nodeId, ACTIVE_FIELDS.nodeId);
   writeU64(view, ACTIVE_FIELDS.droppedLsn, state.droppedLsn);
   view.setUint32(ACTIVE_FIELDS.nextFileId, state.nextFileId, true);
-  view.setUint32(ACTIVE_FIELDS.count, state.fileIds.length, true);
-  state.fileIds.forEach((id, index) => view.setUint32(ACTIVE_FIELDS.fileIds + 4 * index, id, true));
+  view.setUint32(ACTIVE_FIELDS.count, segments.length, true);
+  segments.forEach(({ fileId, length, chain }, index) => {
+    const at = segmentAt(index);
+    view.setUint32(at + ACTIVE_SEGMENT_FIELDS.fileId, fileId, true);
+    view.setUint32(at + ACTIVE_SEGMENT_FIELDS.length, length, true);
+    view.setUint32(at + ACTIVE_SEGMENT_FIELDS.chain, chain, true);
+  });
   view.setUint32(bytes.length - 4, crc32(bytes, 0, bytes.length - 4), true);
   return bytes;
 }
@@ -66,7 +89,7 @@ export interface ActiveProblem {
 export function decodeActive(bytes: Uint8Array): ActiveState | ActiveProblem {
   const damaged = (message: string): ActiveProblem => ({ unsupported: false, message });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < ACTIVE_FIELDS.fileIds + 4) return damaged("it is too short");
+  if (bytes.length < segmentAt(0) + 4) return damaged("it is too short");
   if (view.getUint32(ACTIVE_FIELDS.magic, true) !== ACTIVE_MAGIC) {
     return damaged("it does not begin with the magic number");
   }
@@ -81,29 +104,41 @@ export function decodeActive(bytes: Uint8Array): ActiveState | ActiveProblem {
     return damaged("its checksum does not match");
   }
   const count = view.getUint32(ACTIVE_FIELDS.count, true);
-  if (bytes.length !== ACTIVE_FIELDS.fileIds + 4 * count + 4) {
+  if (bytes.length !== segmentAt(count) + 4) {
     return damaged("its length does not fit the number of segments");
   }
   const state: ActiveState = {
     nodeId: bytes.slice(ACTIVE_FIELDS.nodeId, ACTIVE_FIELDS.nodeId + NODE_ID_BYTES),
     droppedLsn: readU64(view, ACTIVE_FIELDS.droppedLsn),
     nextFileId: view.getUint32(ACTIVE_FIELDS.nextFileId, true),
-    fileIds: Array.from(
-      { length: count },
-      (_, index) => view.getUint32(ACTIVE_FIELDS.fileIds + 4 * index, true),
-    ),
+    segments: Array.from({ length: count }, (_, index) => decodeSegment(view, segmentAt(index))),
   };
   const wrong = findContradiction(state, version);
   return wrong === undefined ? state : damaged(wrong);
 }
 
+function segmentAt(index: number): number {
+  return ACTIVE_FIELDS.segments + ACTIVE_SEGMENT_BYTES * index;
+}
+
+function decodeSegment(view: DataView, at: number): ActiveSegment {
+  return {
+    fileId: view.getUint32(at + ACTIVE_SEGMENT_FIELDS.fileId, true),
+    length: view.getUint32(at + ACTIVE_SEGMENT_FIELDS.length, true),
+    chain: view.getUint32(at + ACTIVE_SEGMENT_FIELDS.chain, true),
+  };
+}
+
 function findContradiction(state: ActiveState, version: number): string | undefined {
   if (version !== FORMAT_VERSION) return `format version ${version} does not exist`;
-  if (state.fileIds.length === 0) return "it names no segment";
+  const { segments } = state;
+  if (segments.length === 0) return "it names no segment";
   if (state.droppedLsn > LSN_LIMIT) return "its dropped LSN is impossible";
   if (state.nextFileId > FILE_ID_LIMIT) return "its next file id is impossible";
-  if (new Set(state.fileIds).size !== state.fileIds.length) return "it names a segment twice";
-  if (state.fileIds.some((id) => id < 1 || id >= state.nextFileId)) {
+  if (new Set(segments.map(({ fileId }) => fileId)).size !== segments.length) {
+    return "it names a segment twice";
+  }
+  if (segments.some(({ fileId }) => fileId < 1 || fileId >= state.nextFileId)) {
     return "it names a segment that was never created";
   }
   return undefined;

@@ -49,7 +49,7 @@ export const HINT_ENTRY_FIELDS = {
 export const HINT_ENTRY_BYTES = HINT_ENTRY_FIELDS.crc + 4;
 /** Longest possible hint entry. */
 export const HINT_ENTRY_BYTES_MAX = HINT_ENTRY_BYTES + 8 + KEY_BYTES_LIMIT;
-/** Entries of one block together are at most this long. */
+/** A block ends once its entries are this long together; the last one may reach beyond. */
 export const HINT_BLOCK_BYTES_MAX = 256 * 1024;
 
 /** What the header of a hint file says. */

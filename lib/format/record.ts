@@ -10,7 +10,13 @@
  * what the record means. MAGIC and VERSION are compared with constants instead.
  */
 
-import { BATCH_BYTES_LIMIT, KEY_BYTES_LIMIT, LSN_LIMIT, VALUE_BYTES_LIMIT } from "../limits.ts";
+import {
+  BATCH_BYTES_LIMIT,
+  EXPIRES_AT_LIMIT,
+  KEY_BYTES_LIMIT,
+  LSN_LIMIT,
+  VALUE_BYTES_LIMIT,
+} from "../limits.ts";
 import { crc32 } from "./crc32.ts";
 
 /** First four bytes of every frame: F1 43 52 4E. No valid UTF-8 text holds that sequence. */
@@ -54,6 +60,11 @@ export const OP_MAX = OP_SEGMENT;
 
 /** Bytes of expires_at before the value of an {@link OP_SET_EXPIRING} frame. */
 export const EXPIRES_AT_BYTES = 8;
+
+/** Whether a number is a possible expires_at. */
+export function isExpiry(expiresAt: number): boolean {
+  return expiresAt >= 1 && expiresAt <= EXPIRES_AT_LIMIT;
+}
 
 /** Whether a frame with this operation code is about a key, and so has a version of its own. */
 export function isDataOp(op: number): boolean {

@@ -8,7 +8,7 @@
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { SystemError } from "./io_error.ts";
+import { SystemError, systemErrorCode } from "./io_error.ts";
 import type { OpenMode } from "./file_system.ts";
 
 /** Mode of every file Cairn creates. */
@@ -17,6 +17,9 @@ export const FILE_MODE = 0o600;
 export const DIRECTORY_MODE = 0o700;
 
 const IS_WINDOWS = process.platform === "win32";
+
+/** How often a file may be replaced by others while it is being opened. */
+const OPEN_ATTEMPTS = 20;
 
 // Windows has neither. O_NONBLOCK: should a FIFO take the file's place between the look and the
 // open, the open must not wait for a writer. It means nothing for a regular file.
@@ -79,6 +82,18 @@ function createNew(path: string): number {
 }
 
 function openExisting(path: string, mode: "read" | "write"): number {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return openAsSeen(path, mode);
+    } catch (error) {
+      // Another process may replace the file by a rename at this very moment, as a writer does with
+      // ACTIVE beside a reader. Whatever has the name now is looked at as closely.
+      if (systemErrorCode(error) !== "ESTALE" || attempt >= OPEN_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function openAsSeen(path: string, mode: "read" | "write"): number {
   // Not every runtime and platform honours O_NOFOLLOW, so look before and compare after.
   const seen = fs.lstatSync(path, { bigint: true });
   requireRegularFile(seen);

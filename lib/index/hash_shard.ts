@@ -6,9 +6,10 @@
  *     4..15  12 record addresses
  *
  * The low 11 bits of a hash choose the bucket, the next 8 make the tag; the directory uses the bits
- * from the top. All tags of a bucket are compared at once. A record that finds its bucket full goes to the
- * next one with a free slot, and every bucket it passed over counts it. A search therefore goes on
- * only while that count is above 0, and removing needs no tombstones: it lowers the counts again.
+ * from the top. All tags of a bucket are compared at once. A record that finds its bucket full goes
+ * to the next one with a free slot, and every bucket it passed over counts it. A search therefore
+ * goes on only while that count is above 0, and removing needs no tombstones: it lowers the counts
+ * again.
  *
  * The functions take the slab and the first word of the page. None of them looks at a record.
  */

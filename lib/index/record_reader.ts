@@ -1,4 +1,4 @@
-/** Reads the fields of the index's records by their addresses; see record_layout.ts for the words. */
+/** Reads the fields of a record by its address; record_layout.ts says which words hold them. */
 
 import { SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import {

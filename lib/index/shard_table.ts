@@ -33,8 +33,6 @@ const PAGE = 1;
 const NEXT = 2;
 const COUNT = 3;
 
-const BUCKET_WORDS_MASK = (1 << BUCKET_SHIFT) - 1;
-
 // As many as there are pages, so that the table never has to move. Untouched, it costs nothing.
 const SHARDS_MAX = 1 << 17;
 
@@ -77,7 +75,11 @@ export class ShardTable {
   isFull(shard: number): boolean {
     // Differs from shard to shard, so that not all of them split at the same time.
     const extra = ((Math.imul(shard, 0x9e3779b1) >>> 16) * SPLIT_COUNT_SPREAD) >>> 16;
-    return this.#shards[(shard << SHARD_SHIFT) + COUNT]! >= SPLIT_COUNT_MIN + extra;
+    // The first splits of a process run in code that no compiler has seen yet, many times slower.
+    // They come early, while there is little to move.
+    const earlyShift = this.#shardCount >= 4 ? 0 : this.#shardCount >= 2 ? 1 : 2;
+    const count = this.#shards[(shard << SHARD_SHIFT) + COUNT]!;
+    return count >= (SPLIT_COUNT_MIN + extra) >>> earlyShift;
   }
 
   /**
@@ -245,11 +247,12 @@ export class ShardTable {
   #gatherHashes(view: Int32Array, base: number): Int32Array {
     const hashes = this.#hashes;
     const slabs = this.#slabs;
-    for (let word = 0; word < PAGE_WORDS; word++) {
-      const address = view[base + word]!;
-      if ((word & BUCKET_WORDS_MASK) < ADDRESSES) continue;
-      // An empty slot has address 0, where the pool keeps a page that nobody uses.
-      hashes[word] = slabs[address >>> SLAB_SHIFT]![(address & SLAB_MASK) + HASH]!;
+    for (let bucket = 0; bucket < PAGE_WORDS; bucket += 1 << BUCKET_SHIFT) {
+      for (let slot = ADDRESSES; slot < 1 << BUCKET_SHIFT; slot++) {
+        // An empty slot has address 0, where the pool keeps a page that nobody uses.
+        const address = view[base + bucket + slot]!;
+        hashes[bucket + slot] = slabs[address >>> SLAB_SHIFT]![(address & SLAB_MASK) + HASH]!;
+      }
     }
     return hashes;
   }
@@ -284,7 +287,7 @@ export class ShardTable {
     return 0;
   }
 
-  /** Returns the first page of a shard's chain that has room; only shards that cannot split chain. */
+  /** Returns the first of a shard's chain that has room, and adds to the chain if none has. */
   #shardWithRoom(root: number): number {
     const shards = this.#shards;
     let shard = root;

@@ -12,6 +12,7 @@ import { replaceDurably } from "../fs/durable.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { FILE_ID_LIMIT } from "../limits.ts";
+import type { Segment } from "./segment.ts";
 
 /** Reads ACTIVE; undefined if there is none. Throws `CorruptLog` or `Unsupported`. */
 export function readActive(fs: FileSystem, directory: string): ActiveState | undefined {
@@ -65,9 +66,32 @@ export class ActiveFile {
     return fileId;
   }
 
-  /** Replaces the list of segments, durably. */
-  replace(fileIds: number[], droppedLsn: number = this.#state.droppedLsn): void {
-    const state = { ...this.#state, fileIds, droppedLsn };
+  /** Sees to it that ids below `nextFileId` are not given to files, not even after a crash. */
+  reserveFileIds(nextFileId: number, segments: readonly Segment[]): void {
+    if (nextFileId <= this.#state.nextFileId) return;
+    this.#state.nextFileId = nextFileId;
+    this.replace(segments);
+  }
+
+  /** Notes how much of the newest segment is durable, so that a shorter one is known for damaged. */
+  noteDurable(segments: readonly Segment[]): void {
+    const noted = this.#state.segments.at(-1);
+    const newest = segments.at(-1);
+    const isNews = noted?.fileId !== newest?.fileId || noted?.length !== newest?.durableLength;
+    if (isNews) this.replace(segments);
+  }
+
+  /** Replaces the list of segments, durably. The last one is the one being appended to. */
+  replace(segments: readonly Segment[], droppedLsn: number = this.#state.droppedLsn): void {
+    const state = {
+      ...this.#state,
+      droppedLsn,
+      segments: segments.map(({ fileId, length, durableLength, chain }, index) =>
+        index === segments.length - 1
+          ? { fileId, length: durableLength, chain: 0 }
+          : { fileId, length, chain }
+      ),
+    };
     replaceDurably(this.#fs, this.#directory, ACTIVE_NAME, encodeActive(state));
     this.#state = state;
   }

@@ -45,8 +45,6 @@ export class LogWriter {
   #bufferStart: number;
   #lsnAppended: number;
   #lsnDurable: number;
-  /** Everything in the active segment before this offset is durable. */
-  #durableOffset: number;
   /** What the newest mark in the segment calls durable. */
   #markedOffset: number;
   /**
@@ -68,7 +66,7 @@ export class LogWriter {
     this.#bufferStart = this.#segment.length;
     this.#lsnAppended = lsn;
     this.#lsnDurable = lsn;
-    this.#durableOffset = this.#segment.length;
+    this.#segment.durableLength = this.#segment.length;
     this.#markedOffset = sealed ? this.#segment.length : 0;
     this.#pooledFile = context.fs.open(this.#segment.file.path, "write");
   }
@@ -100,7 +98,7 @@ export class LogWriter {
 
   /** Whether the active segment holds bytes that are not durable. */
   get dirty(): boolean {
-    return this.#durableOffset < this.#segment.length;
+    return this.#segment.durableLength < this.#segment.length;
   }
 
   /** Why the writer refuses to write; undefined while it does not. */
@@ -242,7 +240,7 @@ export class LogWriter {
         nodeId: active.nodeId,
         firstLsn: this.#lsnAppended + 1,
       });
-      active.replace([...segments.ordered.map((each) => each.fileId), segment.fileId]);
+      active.replace([...segments.ordered, segment]);
       this.#adopt(segment);
     } catch (error) {
       throw this.#fail(error);
@@ -276,27 +274,26 @@ export class LogWriter {
     this.#pooledFile = pooledFile;
     this.#segment = segment;
     this.#bufferStart = segment.length;
-    this.#durableOffset = segment.length;
     this.#markedOffset = segment.length;
   }
 
   /** Puts a mark into the log if more is durable than the last mark says. */
   #appendMarkIfNews(): void {
-    if (this.#durableOffset > this.#markedOffset) this.#appendMark();
+    if (this.#segment.durableLength > this.#markedOffset) this.#appendMark();
   }
 
   #appendMark(): void {
     const segment = this.#segment;
     const at = this.reserve(SYNC_FRAME_BYTES);
     const crc = encodeSyncMark(this.buffer, at, {
-      durableOffset: this.#durableOffset,
+      durableOffset: this.#segment.durableLength,
       ownOffset: this.#bufferStart + at,
       fileId: segment.fileId,
       recordCount: segment.recordCount,
       chain: segment.chain,
       durableLsn: Math.max(this.#lsnDurable, segment.firstLsn - 1),
     });
-    this.#markedOffset = this.#durableOffset;
+    this.#markedOffset = this.#segment.durableLength;
     this.appendControl(at, SYNC_FRAME_BYTES, crc);
   }
 
@@ -311,7 +308,7 @@ export class LogWriter {
 
   #noteDurable(segment: Segment, offset: number, lsn: number): void {
     this.#lsnDurable = Math.max(this.#lsnDurable, lsn);
-    if (segment === this.#segment) this.#durableOffset = Math.max(this.#durableOffset, offset);
+    segment.durableLength = Math.max(segment.durableLength, offset);
   }
 
   /** Cuts a write that failed half-way off the file, so that none of it is found after reopening. */

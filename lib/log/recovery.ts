@@ -3,6 +3,7 @@
  * docs/recovery.md shows the same table; a test holds the two against each other.
  */
 
+import { assert } from "../assert.ts";
 import { decodeSyncMark, SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import {
   allocateBuffer,
@@ -21,10 +22,10 @@ export interface SegmentFindings {
   active: boolean;
   /** Whether bytes were found that are not what was written. */
   damaged: boolean;
-  /** Whether the damage begins before the furthest offset that any mark calls durable. */
+  /** Whether it begins before the furthest offset that a mark, ACTIVE or a hint calls durable. */
   damagedBelowDurable: boolean;
-  /** Whether the last frame is a SYNC mark. */
-  endsWithMark: boolean;
+  /** Whether it is, in length and checksum chain, the segment that was closed, as ACTIVE says. */
+  complete: boolean;
 }
 
 /** What to do with a segment. */
@@ -45,24 +46,25 @@ export const RECOVERY_CASES: readonly RecoveryCase[] = [
     because: "a segment is closed only after all of it was synced",
   },
   {
-    when: { active: false, damaged: false, endsWithMark: false },
+    when: { active: false, damaged: false, complete: false },
     then: "corrupt",
-    because: "a closed segment ends with a SYNC mark: the end of this one is missing",
+    because: "ACTIVE says how long a closed segment is and what its frames add up to",
   },
   {
-    when: { active: false, damaged: false, endsWithMark: true },
+    when: { active: false, damaged: false, complete: true },
     then: "intact",
     because: "everything that was written is there",
   },
   {
     when: { active: true, damaged: true, damagedBelowDurable: true },
     then: "corrupt",
-    because: "a SYNC mark says that these bytes were durable, so writes were acknowledged",
+    because:
+      "a mark, ACTIVE or the hint file says that these bytes were durable: they were acknowledged",
   },
   {
     when: { active: true, damaged: true, damagedBelowDurable: false },
     then: "truncate",
-    because: "no mark calls these bytes durable: a write was cut short by a crash",
+    because: "nothing says that these bytes were durable: a write was cut short by a crash",
   },
   {
     when: { active: true, damaged: false },
@@ -76,7 +78,7 @@ export function decide(findings: SegmentFindings): RecoveryCase {
   const fitting = RECOVERY_CASES.find(({ when }) =>
     Object.entries(when).every(([name, value]) => findings[name as keyof SegmentFindings] === value)
   );
-  if (fitting === undefined) throw new Error("the recovery table is not exhaustive");
+  assert(fitting !== undefined, "the recovery table is exhaustive");
   return fitting;
 }
 
@@ -104,7 +106,8 @@ export function findDurableOffset(file: File, fileId: number, start: number, end
         decodeFrame(buffer, at, SYNC_FRAME_BYTES, header) === FRAME_OK
       ) {
         const mark = decodeSyncMark(buffer.view, at, header.lsn);
-        if (mark.fileId === fileId && mark.ownOffset === position + at) {
+        const isOwn = mark.fileId === fileId && mark.ownOffset === position + at;
+        if (isOwn && mark.durableOffset <= mark.ownOffset) {
           durable = Math.max(durable, mark.durableOffset);
         }
       }

@@ -19,6 +19,8 @@ export class Segment {
   lastLsn: number;
   /** Bytes of the segment, those still in the writer's buffer included. */
   length = 0;
+  /** Bytes from the beginning that are known to be on stable storage. */
+  durableLength = 0;
   /** Bytes of frames that are the current state of a key. */
   aliveBytes = 0;
   /** Bytes of DELETE frames. */

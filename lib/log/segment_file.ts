@@ -30,6 +30,7 @@ export function createSegment(
     fs.syncDirectory(directory);
     const segment = new Segment(header.fileId, file, header.compacted, header.firstLsn);
     segment.length = SEGMENT_FRAME_BYTES;
+    segment.durableLength = SEGMENT_FRAME_BYTES;
     segment.controlBytes = SEGMENT_FRAME_BYTES;
     segment.chain = extendChain(segment.chain, crc);
     return segment;

@@ -15,14 +15,18 @@ import {
 } from "../format/control_record.ts";
 import {
   describeFrameStatus,
+  FRAME_HEADER_BYTES,
   FRAME_OK,
   type FrameHeader,
   isDataOp,
+  isExpiry,
   OP_BATCH,
   OP_DELETE,
   OP_SEGMENT,
+  OP_SET_EXPIRING,
   OP_SYNC,
   readFrameCrc,
+  readU64,
 } from "../format/record.ts";
 import type { File } from "../fs/file_system.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -176,7 +180,9 @@ export class SegmentScanner {
       case OP_BATCH:
         return this.#checkBatch(header);
       default:
-        return this.#checkLsn(header.lsn);
+        return expiryIsPossible(this.reader)
+          ? this.#checkLsn(header.lsn)
+          : "a record expires at an impossible time";
     }
   }
 
@@ -216,7 +222,7 @@ export class SegmentScanner {
     let seen = 0;
     while (
       seen < count && ahead.next() && isDataOp(ahead.header.op) &&
-      ahead.header.lsn === this.lastLsn + seen + 1
+      ahead.header.lsn === this.lastLsn + seen + 1 && expiryIsPossible(ahead)
     ) seen++;
     if (seen !== count || ahead.next() || ahead.status !== FRAME_OK) {
       return `a batch of ${count} records is damaged`;
@@ -224,4 +230,10 @@ export class SegmentScanner {
     this.#batchEnd = start + byteLength;
     return undefined;
   }
+}
+
+/** Whether the reader's current frame, a record, expires never or at a time that can be. */
+function expiryIsPossible({ header, buffer, at }: SegmentReader): boolean {
+  if (header.op !== OP_SET_EXPIRING) return true;
+  return isExpiry(readU64(buffer.view, at + FRAME_HEADER_BYTES + header.keyLength));
 }

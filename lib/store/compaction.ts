@@ -139,7 +139,7 @@ export class Compactor {
         segment === inputs[0] ? (output ?? []) : inputs.includes(segment) ? [] : segment
       );
     active.replace(
-      remaining.map((segment) => segment.fileId),
+      remaining,
       Math.max(active.droppedLsn, group.droppedLsn),
     );
     keydir.segments.replace(inputs, output);

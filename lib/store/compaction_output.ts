@@ -95,12 +95,13 @@ export class CompactionOutput {
     const { recordCount, chain } = segment;
     this.#reserve(SYNC_FRAME_BYTES);
     const crc = encodeSyncMark(this.#buffer, this.#used, {
+      // Nothing was synced yet. ACTIVE says how long the segment is, so nobody will ask.
       durableOffset: 0,
       ownOffset: segment.length,
       fileId: segment.fileId,
       recordCount,
       chain,
-      durableLsn: segment.lastLsn,
+      durableLsn: segment.firstLsn - 1,
     });
     this.#used += SYNC_FRAME_BYTES;
     segment.length += SYNC_FRAME_BYTES;

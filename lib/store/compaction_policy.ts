@@ -91,8 +91,8 @@ export function shouldRotate(
   what: "all" | "worthwhile",
   thresholds: CompactionThresholds,
 ): boolean {
-  const share = reclaimableBytes(active) / active.length;
-  return what === "all" ? share > 0 : share > thresholds.deadRatio / 2;
+  if (what === "all") return isWorthAnything(active);
+  return reclaimableBytes(active) / active.length > thresholds.deadRatio / 2;
 }
 
 /**
@@ -106,8 +106,7 @@ export function chooseAll(
   const small = (segment: SegmentFigures | undefined) =>
     segment !== undefined && segment.length < thresholds.segmentBytesMax / 4;
   return closed.map((segment, index) =>
-    segment.supersededBytes + segment.tombstoneBytes > 0 ||
-    reclaimableBytes(segment) > segment.length * MARKS_SHARE_MAX ||
+    isWorthAnything(segment) ||
     (small(segment) && (small(closed[index - 1]) || small(closed[index + 1])))
   );
 }
@@ -140,4 +139,9 @@ export function groupNeighbours(
   });
   if (current.length > 0) groups.push(current);
   return groups;
+}
+
+function isWorthAnything(segment: SegmentFigures): boolean {
+  return segment.supersededBytes + segment.tombstoneBytes > 0 ||
+    reclaimableBytes(segment) > segment.length * MARKS_SHARE_MAX;
 }

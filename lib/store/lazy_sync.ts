@@ -1,12 +1,19 @@
 /**
  * Durability `{ bytes, millis }`: writes are acknowledged at once, and an fsync follows after so
- * many bytes or milliseconds, in the background. While one runs, at most `bytes` more may gather;
- * then writers wait for it, so that a crash never loses more than twice `bytes`.
+ * many bytes or milliseconds, in the background. What was acknowledged and is not yet durable never
+ * exceeds twice `bytes`: writes beyond that wait for the fsync that makes room.
  */
 
 import type { Clock, ScheduledTask } from "../clock.ts";
 import type { LogWriter } from "../log/log_writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
+
+/** A write that waits to be acknowledged, by its position in the sequence of appended bytes. */
+interface Waiter {
+  position: number;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
 
 /** Syncs a log every so often. */
 export class LazySync {
@@ -15,7 +22,14 @@ export class LazySync {
   #logger: Logger;
   #bytesMax: number;
   #delayMs: number;
-  #bytesPending = 0;
+  /** Bytes appended since opening, and how many of them are durable. */
+  #appended = 0;
+  #durable = 0;
+  /** Where the running fsync, or else the last one, began: what came later is for the next. */
+  #syncStart = 0;
+  /** When the first byte behind `#syncStart` was appended. */
+  #firstPendingAt = 0;
+  #waiters: Waiter[] = [];
   #timer: ScheduledTask | undefined;
   #running: Promise<void> | undefined;
 
@@ -32,22 +46,23 @@ export class LazySync {
     this.#delayMs = durability.millis;
   }
 
-  /** Takes note of a record that was appended. */
+  /** Takes note of records that were appended. */
   noteAppended(byteLength: number): void {
-    this.#bytesPending += byteLength;
-    if (this.#bytesPending >= this.#bytesMax) {
-      if (this.#running === undefined) void this.#sync();
-    } else if (this.#timer === undefined && this.#running === undefined) this.#arm();
+    if (this.#appended === this.#syncStart) this.#firstPendingAt = this.#clock.monotonic();
+    this.#appended += byteLength;
+    if (this.#running === undefined) this.#plan();
   }
 
-  /** The fsync to wait for before more is written, if too much has gathered. */
-  get backpressure(): Promise<void> | undefined {
-    return this.#bytesPending >= this.#bytesMax ? this.#running : undefined;
+  /** Resolves when what was appended may be acknowledged; undefined if that is now. */
+  admitted(): Promise<void> | undefined {
+    if (this.#hasRoom(this.#appended)) return undefined;
+    const position = this.#appended;
+    return new Promise((resolve, reject) => this.#waiters.push({ position, resolve, reject }));
   }
 
-  /** As waiting for {@link backpressure}, but blocking. */
-  blockUnderPressure(): void {
-    if (this.#bytesPending >= this.#bytesMax && this.#running !== undefined) this.flushSync();
+  /** As {@link admitted}, blocking. */
+  admitSync(): void {
+    if (!this.#hasRoom(this.#appended)) this.flushSync();
   }
 
   /** Makes durable what was appended before the call; what comes meanwhile is not waited for. */
@@ -63,8 +78,14 @@ export class LazySync {
   /** As {@link flush}, but blocking. */
   flushSync(): void {
     this.#disarm();
-    this.#writer.sync();
-    this.#bytesPending = 0;
+    try {
+      this.#writer.sync();
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+    this.#syncStart = this.#appended;
+    this.#noteDurable(this.#appended);
   }
 
   /** Stops the timer. */
@@ -72,22 +93,53 @@ export class LazySync {
     this.#disarm();
   }
 
+  /** Whether everything up to `position` may count as acknowledged. */
+  #hasRoom(position: number): boolean {
+    return position - this.#durable <= 2 * this.#bytesMax;
+  }
+
+  /** Syncs now, or sees to it that it happens in time. */
+  #plan(): void {
+    const { failure } = this.#writer;
+    if (failure !== undefined) return this.#rejectAll(failure);
+    if (this.#appended === this.#syncStart) return;
+    if (this.#appended - this.#syncStart >= this.#bytesMax) void this.#sync();
+    else if (this.#timer === undefined) this.#arm();
+  }
+
   #sync(): Promise<void> {
     this.#disarm();
-    this.#bytesPending = 0;
-    this.#running = this.#writer.syncPooled().catch((error) => {
-      this.#logger.error("Syncing the log failed, no more writes are taken: {error}", { error });
-    }).finally(() => {
+    const position = this.#appended;
+    this.#syncStart = position;
+    this.#running = this.#writer.syncPooled().then(
+      () => this.#noteDurable(position),
+      (error) => this.#fail(error),
+    ).finally(() => {
       this.#running = undefined;
-      if (this.#writer.failure !== undefined) return;
-      if (this.#bytesPending >= this.#bytesMax) void this.#sync();
-      else if (this.#bytesPending > 0) this.#arm();
+      this.#plan();
     });
     return this.#running;
   }
 
+  #noteDurable(position: number): void {
+    this.#durable = Math.max(this.#durable, position);
+    const waiting = this.#waiters.findIndex(({ position }) => !this.#hasRoom(position));
+    const admitted = this.#waiters.splice(0, waiting < 0 ? this.#waiters.length : waiting);
+    for (const { resolve } of admitted) resolve();
+  }
+
+  #fail(error: unknown): void {
+    this.#logger.error("Syncing the log failed, no more writes are taken: {error}", { error });
+    this.#rejectAll(error);
+  }
+
+  #rejectAll(error: unknown): void {
+    for (const { reject } of this.#waiters.splice(0)) reject(error);
+  }
+
   #arm(): void {
-    this.#timer = this.#clock.schedule(this.#delayMs, () => {
+    const delayMs = this.#delayMs - (this.#clock.monotonic() - this.#firstPendingAt);
+    this.#timer = this.#clock.schedule(Math.max(0, delayMs), () => {
       this.#timer = undefined;
       if (this.#running === undefined && this.#writer.failure === undefined) void this.#sync();
     });

@@ -63,12 +63,21 @@ export async function openForWriting(path: string, options: ResolvedOptions): Pr
     // A process that was killed may have left names that are not yet durable.
     fs.syncDirectory(directory);
     const state = readActive(fs, directory) ?? createLog(fs, directory, options);
-    checkNodeId(fs, directory, state, false);
-    removeLeftovers(fs, directory, state);
-    const files = state.fileIds.map((fileId, index) =>
-      openSegment(fs, directory, fileId, index === state.fileIds.length - 1 ? "write" : "read")
-    );
-    return { ...await replayAll(directory, state, files, options), lock };
+    const hasNodeId = checkNodeId(fs, directory, state);
+    const leftovers = findLeftovers(fs, directory, state);
+    const nextFileId = Math.max(state.nextFileId, leftovers.fileIdMax + 1);
+    const log = await replayAll(directory, state, openSegments(fs, directory, state), options);
+    // Not before: a log that is refused must keep everything, for whoever has to repair it.
+    try {
+      if (!hasNodeId) writeNodeId(fs, directory, state.nodeId);
+      // Ids are not reused, not even those of files that never became part of the log.
+      log.active.reserveFileIds(nextFileId, log.keydir.segments.ordered);
+      removeDurably(fs, directory, leftovers.names);
+    } catch (error) {
+      log.keydir.segments.close();
+      throw error;
+    }
+    return { ...log, lock };
   } catch (error) {
     lock.release();
     throw error;
@@ -90,14 +99,16 @@ export async function openForReading(path: string, options: ResolvedOptions): Pr
     assert(state !== undefined, "ACTIVE is replaced, never removed");
     const files: File[] = [];
     try {
-      for (const fileId of state.fileIds) files.push(openSegment(fs, directory, fileId, "read"));
-      checkNodeId(fs, directory, state, true);
+      for (const { fileId } of state.segments) {
+        files.push(openSegment(fs, directory, fileId, "read"));
+      }
+      checkNodeId(fs, directory, state);
       return { ...await replayAll(directory, state, files, options), lock: undefined };
     } catch (error) {
       for (const file of files) file.close();
       // Compaction may have removed a segment since ACTIVE was read; then ACTIVE has changed too.
       const moved = systemErrorCode(error) === "ENOENT" &&
-        String(readActive(fs, directory)?.fileIds) !== String(state.fileIds);
+        JSON.stringify(readActive(fs, directory)?.segments) !== JSON.stringify(state.segments);
       if (!moved || attempt >= READ_ONLY_ATTEMPTS) throw error;
     }
   }
@@ -127,7 +138,7 @@ async function replayAll(
   });
   try {
     for (const [position, file] of files.entries()) {
-      await replay.segment(state.fileIds[position]!, file, position === files.length - 1);
+      await replay.segment(state.segments[position]!, file, position === files.length - 1);
     }
   } catch (error) {
     for (const file of files) file.close();
@@ -150,6 +161,21 @@ async function replayAll(
     sealed: replay.sealed,
     replay: stats,
   };
+}
+
+/** Opens all segments, the newest one for appending to it. */
+function openSegments(fs: FileSystem, directory: string, { segments }: ActiveState): File[] {
+  const files: File[] = [];
+  try {
+    for (const [index, { fileId }] of segments.entries()) {
+      const mode = index === segments.length - 1 ? "write" : "read";
+      files.push(openSegment(fs, directory, fileId, mode));
+    }
+    return files;
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
 }
 
 function openSegment(
@@ -203,9 +229,9 @@ function createLog(fs: FileSystem, directory: string, options: ResolvedOptions):
     firstLsn: 1,
   });
   segment.file.close();
-  const state = { nodeId, droppedLsn: 0, nextFileId: fileId + 1, fileIds: [] };
-  new ActiveFile(fs, directory, state).replace([fileId]);
-  return { ...state, fileIds: [fileId] };
+  const state = { nodeId, droppedLsn: 0, nextFileId: fileId + 1, segments: [] };
+  new ActiveFile(fs, directory, state).replace([segment]);
+  return { ...state, segments: [{ fileId, length: segment.length, chain: 0 }] };
 }
 
 function createNodeId(
@@ -237,19 +263,14 @@ function readNodeId(fs: FileSystem, directory: string): Uint8Array | undefined {
   return nodeId;
 }
 
-/** NODE_ID repeats what ACTIVE says: a difference means that files of two stores were mixed. */
-function checkNodeId(
-  fs: FileSystem,
-  directory: string,
-  state: ActiveState,
-  readOnly: boolean,
-): void {
+/**
+ * NODE_ID repeats what ACTIVE says: a difference means that files of two stores were mixed. Returns
+ * false if it is missing.
+ */
+function checkNodeId(fs: FileSystem, directory: string, state: ActiveState): boolean {
   const nodeId = readNodeId(fs, directory);
-  if (nodeId === undefined) {
-    if (!readOnly) writeNodeId(fs, directory, state.nodeId);
-    return;
-  }
-  if (formatNodeId(nodeId) === formatNodeId(state.nodeId)) return;
+  if (nodeId === undefined) return false;
+  if (formatNodeId(nodeId) === formatNodeId(state.nodeId)) return true;
   const path = joinPath(directory, NODE_ID_NAME);
   throw new KvError(
     "CorruptLog",
@@ -260,11 +281,15 @@ function checkNodeId(
 }
 
 /**
- * Removes what a crash left of a rotation or a compaction that did not come to its end. Files of
+ * Names of what a crash left of a rotation or a compaction that did not come to its end. Files of
  * other names are nobody's business here.
  */
-function removeLeftovers(fs: FileSystem, directory: string, state: ActiveState): void {
-  const inLog = new Set(state.fileIds);
+function findLeftovers(
+  fs: FileSystem,
+  directory: string,
+  state: ActiveState,
+): { names: string[]; fileIdMax: number } {
+  const inLog = new Set(state.segments.map(({ fileId }) => fileId));
   const names: string[] = [];
   let fileIdMax = 0;
   for (const name of fs.readDirectory(directory)) {
@@ -278,9 +303,7 @@ function removeLeftovers(fs: FileSystem, directory: string, state: ActiveState):
     if (parsed.kind === "log" && !parsed.temporary) assertRedundant(fs, directory, name, state);
     names.push(name);
   }
-  // Ids are not reused, not even those of files that never became part of the log.
-  state.nextFileId = Math.max(state.nextFileId, fileIdMax + 1);
-  removeDurably(fs, directory, names);
+  return { names, fileIdMax };
 }
 
 /**

@@ -130,6 +130,13 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
   );
 }
 
+/** Refuses options that are not an object. */
+export function assertOptionsObject(options: unknown): asserts options is object {
+  if (typeof options !== "object" || options === null) {
+    throw new KvError("InvalidArgument", `Options are ${showValue(options)}: pass an object`);
+  }
+}
+
 /** Refuses properties that an options argument does not have, since they are mostly misspelt. */
 export function assertKnownOptions(options: object, known: readonly string[]): void {
   for (const name in options) {

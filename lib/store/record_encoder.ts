@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { assert } from "../assert.ts";
 import { KvError } from "../errors.ts";
 import { encodeKey, keyRoom, showKey } from "../format/key.ts";
 import {
@@ -54,10 +55,14 @@ export class RecordEncoder {
     return this.at + FRAME_HEADER_BYTES;
   }
 
-  /** Bytes that the frame of this key and value may take at most. Throws for unusable values. */
-  room(key: KeyInput, value: ValueInput | undefined): number {
-    return FRAME_OVERHEAD_BYTES + EXPIRES_AT_BYTES + keyRoom(key, this.#keyBytesMax) +
-      (value === undefined ? 0 : this.#valueRoom(key, value));
+  /** Bytes that a frame of this key without a value may take at most. */
+  room(key: KeyInput): number {
+    return FRAME_OVERHEAD_BYTES + EXPIRES_AT_BYTES + keyRoom(key, this.#keyBytesMax);
+  }
+
+  /** As {@link room}, for the frame of a set. Throws for unusable values. */
+  roomOfSet(key: KeyInput, value: ValueInput): number {
+    return this.room(key) + this.#valueRoom(key, value);
   }
 
   /** Encodes the key `skip` bytes behind the writer's end, where there is {@link room}. */
@@ -99,7 +104,7 @@ export class RecordEncoder {
     const { bytes } = this.#writer.buffer;
     const target = bytes.subarray(at, bytes.length - FRAME_TRAILER_BYTES);
     const { read, written } = encoder.encodeInto(value, target);
-    if (read < value.length) throw new Error("no room for a value that was measured");
+    assert(read === value.length, "there is room for a value that was measured");
     if (written > this.#valueBytesMax) throw this.#valueTooLarge(key, written);
     return written;
   }

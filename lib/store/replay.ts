@@ -7,6 +7,7 @@
 import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { decodeSyncMark, SYNC_FRAME_BYTES } from "../format/control_record.ts";
+import type { ActiveSegment } from "../format/active.ts";
 import { hintName, joinPath } from "../format/filename.ts";
 import type { HintHeader } from "../format/hint.ts";
 import {
@@ -62,6 +63,8 @@ export class Replay {
   sealed = false;
 
   #context: ReplayContext;
+  /** What the current segment's hint file covers, if that is more than there is: it was durable. */
+  #hintedLength = 0;
   #now: number;
   #slices: Slices;
 
@@ -72,8 +75,9 @@ export class Replay {
   }
 
   /** Replays one segment and adds it to the log. */
-  async segment(fileId: number, file: File, isActive: boolean): Promise<void> {
+  async segment(expected: ActiveSegment, file: File, isActive: boolean): Promise<void> {
     const { nodeId, keydir } = this.#context;
+    const { fileId } = expected;
     const size = file.size();
     const first = new SegmentScanner(file, size, { fileId, nodeId });
     if (!first.readHeader()) return this.#refuse(file, fileId, isActive, first, size);
@@ -85,6 +89,7 @@ export class Replay {
     const segment = new Segment(fileId, file, compacted, firstLsn);
     keydir.segments.append(segment);
     this.stats.segments++;
+    this.#hintedLength = 0;
     const start = await this.#loadHint(segment, size, isActive);
     const scanner = start === undefined ? first : first.resume(start);
     if (start !== undefined) segment.hintedLength = start.offset;
@@ -96,7 +101,7 @@ export class Replay {
     segment.chain = scanner.chain;
     segment.controlBytes = scanner.controlBytes;
     segment.tombstoneBytes = scanner.tombstoneBytes;
-    this.#settle(segment, scanner, size, isActive);
+    this.#settle(segment, scanner, size, expected, isActive);
   }
 
   /** Applies what the scanner finds. */
@@ -179,6 +184,12 @@ export class Replay {
       const file = fs.open(path, "read");
       try {
         const hint = new HintReader(file);
+        // The size anew: in a store that is open elsewhere, the segment may have grown meanwhile.
+        if (
+          hint.header?.fileId === segment.fileId && hint.header.coveredLength > segment.file.size()
+        ) {
+          this.#hintedLength = hint.header.coveredLength;
+        }
         const start = hint.header === undefined
           ? undefined
           : checkBinding(hint.header, segment, size, isActive);
@@ -233,30 +244,35 @@ export class Replay {
   }
 
   /** Acts on what the scan found: nothing to do, a tail to cut off, or a log to refuse. */
-  #settle(segment: Segment, scanner: SegmentScanner, size: number, isActive: boolean): void {
+  #settle(
+    segment: Segment,
+    scanner: SegmentScanner,
+    size: number,
+    expected: ActiveSegment,
+    isActive: boolean,
+  ): void {
     const { file, fileId } = segment;
-    const damaged = scanner.problem !== undefined;
-    const durableOffset = damaged && isActive
-      ? Math.max(
-        scanner.durableOffset,
-        findDurableOffset(file, fileId, scanner.validEnd, size),
-      )
-      : scanner.durableOffset;
+    const { validEnd } = scanner;
+    let durableOffset = Math.max(scanner.durableOffset, expected.length, this.#hintedLength);
+    if (scanner.problem !== undefined && isActive) {
+      durableOffset = Math.max(durableOffset, findDurableOffset(file, fileId, validEnd, size));
+    }
+    const damaged = scanner.problem !== undefined || (isActive && durableOffset > validEnd);
     const verdict = decide({
       active: isActive,
       damaged,
-      damagedBelowDurable: durableOffset > scanner.validEnd,
-      endsWithMark: scanner.endsWithMark,
+      damagedBelowDurable: durableOffset > validEnd,
+      complete: size === expected.length && scanner.chain === expected.chain,
     });
     if (verdict.then === "corrupt") {
-      const problem = scanner.problem ?? "the end of the file is missing";
+      const problem = scanner.problem ?? `it should have ${durableOffset} bytes, and has ${size}`;
       this.#context.logger.warn("{path} is damaged at {offset}: {problem}", {
         path: file.path,
         fileId,
-        offset: scanner.validEnd,
+        offset: validEnd,
         problem,
       });
-      throw corrupt(file.path, fileId, scanner.validEnd, `${problem} (${verdict.because})`);
+      throw corrupt(file.path, fileId, validEnd, `${problem} (${verdict.because})`);
     }
     if (isActive) this.sealed = scanner.endsSealed && !damaged;
     if (verdict.then === "truncate") this.#truncate(segment, size, scanner.problem!);
@@ -289,7 +305,7 @@ export class Replay {
       damaged: true,
       // The header was synced before ACTIVE named the file.
       damagedBelowDurable: true,
-      endsWithMark: false,
+      complete: false,
     });
     const problem = size === 0 ? "the file is empty" : scanner.problem;
     throw corrupt(file.path, fileId, 0, `${problem} (${because})`);

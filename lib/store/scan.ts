@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { decodeKey, encodeKey, keyRoom } from "../format/key.ts";
 import { KEY_BYTES_LIMIT } from "../limits.ts";
-import { assertKnownOptions, showValue } from "./options.ts";
+import { assertKnownOptions, assertOptionsObject, showValue } from "./options.ts";
 import type { Keydir } from "./keydir.ts";
 import { Slices } from "./pause.ts";
 import type { RecordSource } from "./record_source.ts";
@@ -35,8 +35,17 @@ export interface ScanContext {
 
 /** Checks the options of a scan; throws `InvalidArgument` or `InvalidKey`. */
 export function checkScanOptions(options: ScanOptions): { range: Range; limit: number } {
+  assertOptionsObject(options);
   assertKnownOptions(options, ["prefix", "start", "end", "limit", "reverse", "values"]);
-  const { limit = Infinity, reverse = false } = options;
+  const { limit = Infinity, reverse = false, values = true } = options;
+  for (const [name, value] of [["reverse", reverse], ["values", values]] as const) {
+    if (typeof value !== "boolean") {
+      throw new KvError(
+        "InvalidArgument",
+        `Option ${name} is ${showValue(value)}: it must be true or false`,
+      );
+    }
+  }
   if (limit !== Infinity && (!Number.isSafeInteger(limit) || limit < 0)) {
     throw new KvError(
       "InvalidArgument",
@@ -150,7 +159,8 @@ function toBound(bound: KeyInput | undefined): Uint8Array | undefined {
     );
   }
   if (bound.length === 0) return NO_BYTES;
-  if (typeof bound !== "string") return bound.slice();
+  // Not slice(): that of a Buffer would go on sharing the memory of the caller.
+  if (typeof bound !== "string") return new Uint8Array(bound);
   const bytes = new Uint8Array(keyRoom(bound, KEY_BYTES_LIMIT));
   return bytes.slice(0, encodeKey(bound, bytes, 0, KEY_BYTES_LIMIT));
 }

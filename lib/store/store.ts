@@ -6,6 +6,7 @@ import { formatNodeId } from "../format/node_id.ts";
 import { defaultFileSystem } from "../fs/default.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { CommandLog } from "../telemetry/logger.ts";
+import { type RepairOptions, type RepairReport, repairStore } from "../tools/repair.ts";
 import { type VerifyReport, verifyStore } from "../tools/verify.ts";
 import { Expirer } from "./expirer.ts";
 import type { Keydir } from "./keydir.ts";
@@ -115,6 +116,22 @@ export class KvStore implements AsyncDisposable {
     return verifyStore(options.fileSystem ?? defaultFileSystem, path);
   }
 
+  /**
+   * Salvages every readable record of the damaged store in the directory `path` into a new store in
+   * the directory `destination`, which must not exist or be empty. Versions stay what they were. The
+   * damaged store is only read. Resolves to a report of what was lost, however much that is.
+   *
+   * Throws `Locked` if the store is open somewhere, `InvalidArgument` for an unusable destination,
+   * `Unsupported` for a newer format, `Io` and `NoSpace` as the file system has it.
+   */
+  static repair(
+    path: string,
+    destination: string,
+    options: RepairOptions & Pick<OpenOptions, "fileSystem" | "clock" | "random"> = {},
+  ): Promise<RepairReport> {
+    return repairStore(options.fileSystem ?? defaultFileSystem, path, destination, options);
+  }
+
   /** The directory it was opened with. */
   get path(): string {
     return this.#path;
@@ -140,16 +157,20 @@ export class KvStore implements AsyncDisposable {
       const write = this.#writable();
       return write.acknowledged(write.set(key, value, options));
     } catch (error) {
-      return Promise.reject(error);
+      return this.#refuse(error);
     }
   }
 
   /** As {@link set}, blocking. */
   setSync(key: KeyInput, value: ValueInput, options?: SetOptions): WriteResult {
     const write = this.#writable();
-    const version = write.set(key, value, options);
-    write.acknowledgedSync();
-    return { version };
+    try {
+      const version = write.set(key, value, options);
+      write.acknowledgedSync();
+      return { version };
+    } catch (error) {
+      return write.refuseSync(error);
+    }
   }
 
   /** Deletes a key. Rejects with `NotFound` if it does not exist; otherwise as {@link set}. */
@@ -158,16 +179,20 @@ export class KvStore implements AsyncDisposable {
       const write = this.#writable();
       return write.acknowledged(write.delete(key, options));
     } catch (error) {
-      return Promise.reject(error);
+      return this.#refuse(error);
     }
   }
 
   /** As {@link delete}, blocking. */
   deleteSync(key: KeyInput, options?: DeleteOptions): WriteResult {
     const write = this.#writable();
-    const version = write.delete(key, options);
-    write.acknowledgedSync();
-    return { version };
+    try {
+      const version = write.delete(key, options);
+      write.acknowledgedSync();
+      return { version };
+    } catch (error) {
+      return write.refuseSync(error);
+    }
   }
 
   /**
@@ -180,16 +205,20 @@ export class KvStore implements AsyncDisposable {
       const version = write.batch(ops, options);
       return ops.length === 0 ? Promise.resolve({ version }) : write.acknowledged(version);
     } catch (error) {
-      return Promise.reject(error);
+      return this.#refuse(error);
     }
   }
 
   /** As {@link batch}, blocking. */
   batchSync(ops: BatchOp[], options?: BatchOptions): WriteResult {
     const write = this.#writable();
-    const version = write.batch(ops, options);
-    if (ops.length > 0) write.acknowledgedSync();
-    return { version };
+    try {
+      const version = write.batch(ops, options);
+      if (ops.length > 0) write.acknowledgedSync();
+      return { version };
+    } catch (error) {
+      return write.refuseSync(error);
+    }
   }
 
   /**
@@ -323,6 +352,10 @@ export class KvStore implements AsyncDisposable {
       this.#keydir.segments.close();
       this.#options.logger.info("Closed {path}", { path: this.#path });
     }
+  }
+
+  #refuse(error: unknown): Promise<never> {
+    return this.#write?.refuse(error) ?? Promise.reject(error);
   }
 
   #assertOpen(): void {

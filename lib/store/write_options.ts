@@ -3,7 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { BATCH_OPS_LIMIT, EXPIRES_AT_LIMIT } from "../limits.ts";
-import { assertKnownOptions, showValue } from "./options.ts";
+import { assertKnownOptions, assertOptionsObject, showValue } from "./options.ts";
 import type { BatchCheck, BatchOp, BatchOptions, DeleteOptions, SetOptions } from "./types.ts";
 
 /** Conditions of a write; `ifVersion` null means any. */
@@ -123,12 +123,6 @@ function assertCheck(check: BatchCheck, index: number): void {
 function assertVersion(name: string, version: unknown): void {
   if (!isIntegerWithin(version, 1, Number.MAX_SAFE_INTEGER)) {
     throw invalid(name, version, "a version as returned by a write: an integer of 1 or more");
-  }
-}
-
-function assertOptionsObject(options: unknown): asserts options is object {
-  if (typeof options !== "object" || options === null) {
-    throw new KvError("InvalidArgument", `Options are ${showValue(options)}: pass an object`);
   }
 }
 

@@ -9,6 +9,7 @@ import { BATCH_FRAME_BYTES, encodeBatchHeader } from "../format/control_record.t
 import { showKey } from "../format/key.ts";
 import type { FileLock } from "../fs/file_system.ts";
 import { BATCH_BYTES_LIMIT } from "../limits.ts";
+import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
 import { CommandLog } from "../telemetry/logger.ts";
 import { GroupCommit } from "./group_commit.ts";
@@ -46,6 +47,7 @@ export class WritePath {
   /** Durability { bytes, millis }. */
   #lazy: LazySync | undefined;
   #lock: FileLock;
+  #active: ActiveFile;
   #keydir: Keydir;
   #clock: Clock;
   #encoder: RecordEncoder;
@@ -55,6 +57,7 @@ export class WritePath {
     const { fileSystem: fs, clock, logger, durability, segmentBytesMax } = options;
     const { directory, active, keydir } = log;
     this.#lock = lock;
+    this.#active = active;
     this.#keydir = keydir;
     this.#clock = clock;
     this.#commands = new CommandLog(logger);
@@ -118,7 +121,7 @@ export class WritePath {
     writer.assertWritable();
     const conditions = options === undefined ? NO_CONDITIONS : checkSetOptions(options);
     const expiresAt = options === undefined ? 0 : expiryOf(options, this.#clock);
-    encoder.beginAt(writer.reserve(encoder.room(key, value)), key);
+    encoder.beginAt(writer.reserve(encoder.roomOfSet(key, value)), key);
     if (conditions !== NO_CONDITIONS) this.#assertConditions(key, conditions);
     const lsn = writer.takeLsn();
     encoder.finishSet(key, value, expiresAt, lsn);
@@ -134,7 +137,7 @@ export class WritePath {
     const encoder = this.#encoder;
     writer.assertWritable();
     const conditions = options === undefined ? NO_CONDITIONS : checkDeleteOptions(options);
-    encoder.beginAt(writer.reserve(encoder.room(key, undefined)), key);
+    encoder.beginAt(writer.reserve(encoder.room(key)), key);
     if (this.#currentVersion() === 0) {
       throw new KvError("NotFound", `Key ${showKey(key)} does not exist`);
     }
@@ -153,7 +156,9 @@ export class WritePath {
     const encoder = this.#encoder;
     writer.assertWritable();
     const { checks, expiries } = checkBatch(ops, options, this.#clock);
-    const rooms = ops.map((op) => encoder.room(op.key, op.op === "set" ? op.value : undefined));
+    const rooms = ops.map((op) =>
+      op.op === "set" ? encoder.roomOfSet(op.key, op.value) : encoder.room(op.key)
+    );
     const room = rooms.reduce((sum, each) => sum + each, BATCH_FRAME_BYTES);
     if (room > BATCH_BYTES_LIMIT) {
       throw new KvError(
@@ -162,7 +167,7 @@ export class WritePath {
       );
     }
     for (const { key, version } of checks) {
-      encoder.beginAt(writer.reserve(encoder.room(key, undefined)), key);
+      encoder.beginAt(writer.reserve(encoder.room(key)), key);
       this.#assertConditions(key, { ifAbsent: version === null, ifVersion: version });
     }
     if (ops.length === 0) return writer.lsnAppended;
@@ -173,14 +178,30 @@ export class WritePath {
   acknowledged(lsn: number): Promise<WriteResult> {
     if (this.commit !== undefined) return this.commit.acknowledged();
     const result = { version: lsn };
-    const { backpressure } = this.#lazy!;
-    return backpressure === undefined ? Promise.resolve(result) : backpressure.then(() => result);
+    const admitted = this.#lazy!.admitted();
+    return admitted === undefined ? Promise.resolve(result) : admitted.then(() => result);
   }
 
   /** As {@link acknowledged}, blocking. */
   acknowledgedSync(): void {
     if (this.commit !== undefined) this.commit.commitNow();
-    else this.#lazy!.blockUnderPressure();
+    else this.#lazy!.admitSync();
+  }
+
+  /**
+   * Rejects with `error`, for which a write was refused. A condition may have failed because of a
+   * write in flight, which readers do not see yet: it is waited for, or whoever reads and tries
+   * again would do so for ever and let nothing else run.
+   */
+  async refuse(error: unknown): Promise<never> {
+    if (isAboutState(error)) await this.commit?.settled();
+    throw error;
+  }
+
+  /** As {@link refuse}, blocking. */
+  refuseSync(error: unknown): never {
+    if (isAboutState(error)) this.commit?.commitNow();
+    throw error;
   }
 
   /** Resolves when everything appended so far is durable and visible. */
@@ -193,6 +214,7 @@ export class WritePath {
   flushSync(): void {
     if (this.commit !== undefined) this.commit.commitNow();
     else this.#lazy!.flushSync();
+    this.writer.assertWritable();
   }
 
   /** Finishes what is in flight, makes everything durable, and seals the log. */
@@ -205,6 +227,7 @@ export class WritePath {
       if (writer.failure === undefined) {
         await this.#lazy?.flush();
         writer.seal();
+        this.#active.noteDurable(this.#keydir.segments.ordered);
         await maintenance.hintAtClose(writer.segment);
       } else if (this.#lazy !== undefined) {
         // Writes that were acknowledged before the failure may be lost: somebody has to be told.
@@ -323,4 +346,10 @@ export class WritePath {
       );
     }
   }
+}
+
+/** Whether a write was refused because of what the store holds, rather than for what was asked. */
+function isAboutState(error: unknown): boolean {
+  return error instanceof KvError &&
+    (error.code === "ConditionFailed" || error.code === "NotFound");
 }

@@ -6,7 +6,7 @@
 
 import { systemClock } from "../clock.ts";
 import { KvError } from "../errors.ts";
-import { encodeActive } from "../format/active.ts";
+import { type ActiveSegment, type ActiveState, encodeActive } from "../format/active.ts";
 import {
   ACTIVE_NAME,
   hintName,
@@ -33,6 +33,8 @@ import { decide, findDurableOffset } from "../log/recovery.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
 
 const ENTRIES_PER_SLICE = 4096;
+/** Compaction may replace a segment between reading ACTIVE and opening what it names. */
+const OPEN_ATTEMPTS = 10;
 
 /** Something that is not as it was written. */
 export interface VerifyProblem {
@@ -92,21 +94,54 @@ class Verifier {
   }
 
   async run(): Promise<void> {
-    const state = this.#attempt(
-      joinPath(this.#directory, ACTIVE_NAME),
-      () => readActive(this.#fs, this.#directory),
-    );
-    if (state === undefined) {
-      if (this.report.ok) this.#problem(joinPath(this.#directory, ACTIVE_NAME), 0, "is missing");
-      return;
+    const log = this.#openLog();
+    if (log === undefined) return;
+    const { state, files } = log;
+    try {
+      this.report.files++;
+      this.report.bytes += encodeActive(state).length;
+      this.#checkNodeId(state.nodeId);
+      for (const [position, segment] of state.segments.entries()) {
+        const file = files[position];
+        const isActive = position === state.segments.length - 1;
+        if (file !== undefined) await this.#checkSegment(file, segment, state.nodeId, isActive);
+      }
+    } finally {
+      for (const file of files) file?.close();
     }
-    this.report.files++;
-    this.report.bytes += encodeActive(state).length;
-    this.#checkNodeId(state.nodeId);
-    const newest = state.fileIds.at(-1);
-    for (const fileId of state.fileIds) {
-      await this.#checkSegment(fileId, state.nodeId, fileId === newest);
+  }
+
+  /**
+   * Reads ACTIVE and opens every segment it names, before any is checked: where the store is open,
+   * compaction goes on meanwhile. It takes the names of files away, not files that are open.
+   */
+  #openLog(): { state: ActiveState; files: (File | undefined)[] } | undefined {
+    const activePath = joinPath(this.#directory, ACTIVE_NAME);
+    const read = () => readActive(this.#fs, this.#directory);
+    let state = this.#attempt(activePath, read);
+    for (let attempt = 1; state !== undefined; attempt++) {
+      const missing: VerifyProblem[] = [];
+      const files = state.segments.map(({ fileId }) => {
+        const path = joinPath(this.#directory, segmentName(fileId));
+        try {
+          return this.#fs.open(path, "read");
+        } catch (error) {
+          if (!(error instanceof KvError)) throw error;
+          missing.push({ path, offset: 0, message: error.message });
+          return undefined;
+        }
+      });
+      const newer = missing.length === 0 ? state : this.#attempt(activePath, read);
+      const changed = JSON.stringify(newer?.segments) !== JSON.stringify(state.segments);
+      if (attempt >= OPEN_ATTEMPTS || !changed) {
+        for (const { path, offset, message } of missing) this.#problem(path, offset, message);
+        return { state, files };
+      }
+      for (const file of files) file?.close();
+      state = newer;
     }
+    if (this.report.ok) this.#problem(activePath, 0, "is missing");
+    return undefined;
   }
 
   #checkNodeId(expected: Uint8Array): void {
@@ -120,28 +155,29 @@ class Verifier {
     }
   }
 
-  async #checkSegment(fileId: number, nodeId: Uint8Array, isActive: boolean): Promise<void> {
-    const path = joinPath(this.#directory, segmentName(fileId));
-    const file = this.#attempt(path, () => this.#fs.open(path, "read"));
-    if (file === undefined) return;
+  async #checkSegment(
+    file: File,
+    expected: ActiveSegment,
+    nodeId: Uint8Array,
+    isActive: boolean,
+  ): Promise<void> {
     try {
       this.report.files++;
-      await this.#checkFrames(file, fileId, nodeId, isActive);
-      await this.#checkHint(file, fileId, isActive);
+      await this.#checkFrames(file, expected, nodeId, isActive);
+      await this.#checkHint(file, expected.fileId);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
-      this.#problem(path, 0, `cannot be read: ${error.message}`);
-    } finally {
-      file.close();
+      this.#problem(file.path, 0, `cannot be read: ${error.message}`);
     }
   }
 
   async #checkFrames(
     file: File,
-    fileId: number,
+    expected: ActiveSegment,
     nodeId: Uint8Array,
     isActive: boolean,
   ): Promise<void> {
+    const { fileId } = expected;
     const size = file.size();
     const scanner = new SegmentScanner(file, size, { fileId, nodeId });
     if (scanner.readHeader()) {
@@ -156,24 +192,26 @@ class Verifier {
       this.#lastLsn = Math.max(this.#lastLsn, scanner.lastLsn);
     }
     this.report.bytes += scanner.validEnd;
-    const durableOffset = scanner.problem === undefined ? 0 : Math.max(
+    const durableOffset = Math.max(
       scanner.durableOffset,
+      expected.length,
       findDurableOffset(file, fileId, scanner.validEnd, size),
     );
+    const isShort = isActive && durableOffset > scanner.validEnd;
     const verdict = decide({
       active: isActive,
-      damaged: scanner.problem !== undefined,
+      damaged: scanner.problem !== undefined || isShort,
       damagedBelowDurable: scanner.segmentHeader === undefined || durableOffset > scanner.validEnd,
-      endsWithMark: scanner.endsWithMark,
+      complete: size === expected.length && scanner.chain === expected.chain,
     });
     if (verdict.then === "truncate") this.report.tornBytes += size - scanner.validEnd;
     if (verdict.then === "corrupt") {
-      const problem = scanner.problem ?? "the end of the file is missing";
+      const problem = scanner.problem ?? `it should have ${durableOffset} bytes, and has ${size}`;
       this.#problem(file.path, scanner.validEnd, `${problem} (${verdict.because})`);
     }
   }
 
-  async #checkHint(segment: File, fileId: number, isActive: boolean): Promise<void> {
+  async #checkHint(segment: File, fileId: number): Promise<void> {
     const path = joinPath(this.#directory, hintName(fileId));
     if (this.#fs.stat(path) === undefined) return;
     const file = this.#fs.open(path, "read");
@@ -183,17 +221,18 @@ class Verifier {
       const hint = new HintReader(file);
       const { header } = hint;
       const segmentSize = segment.size();
-      // A hint of a segment that was appended to since stands for a part of it, or for nothing.
-      const isStale = header !== undefined && isActive && header.coveredLength > segmentSize;
-      if (header !== undefined && !isStale) {
-        const covered = header.coveredLength;
-        if (header.fileId !== fileId || (!isActive && covered !== segmentSize)) {
-          this.#problem(path, 0, "stands for another segment");
-          return;
-        }
+      if (header !== undefined && header.fileId !== fileId) {
+        this.#problem(path, 0, "stands for another segment");
+        return;
+      }
+      // One that covers less was written before the segment was appended to: that is in order.
+      if (header !== undefined && header.coveredLength > segmentSize) {
+        const message = `covers ${header.coveredLength} bytes, but its segment has ${segmentSize}`;
+        this.#problem(path, 0, message);
+        return;
       }
       let entries = 0;
-      while (!isStale && hint.next()) {
+      while (hint.next()) {
         if (!matchesFrame(segment, hint)) {
           this.#problem(path, 0, `has an entry for offset ${hint.offset} that is not there`);
           return;

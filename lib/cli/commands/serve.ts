@@ -59,11 +59,10 @@ export function addServe(program: Command, stdout: Output): void {
 
       const signal = await stop;
       const logger = getLogger(["cairn"]);
-      logger.info("stopping", { signal });
+      logger.info("Stopping on {signal}", { signal });
       await listener.close(GRACE_MS);
       await store.flush();
       await store.close();
-      logger.info("stopped", {});
     });
 }
 

@@ -60,7 +60,8 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   });
   app.onError((error, { req }) => {
     if (statusOf(error) >= 500) {
-      logger.error("request failed", { method: req.method, path: req.path, error });
+      const { method, path } = req;
+      logger.error("{method} {path} failed: {error}", { method, path, error });
     }
     return problemOf(error);
   });

@@ -33,6 +33,7 @@ interface Runtimes {
       hostname: string;
       port: number;
       development: false;
+      reusePort: false;
       idleTimeout: number;
       maxRequestBodySize: number;
       fetch: ListenOptions["fetch"];
@@ -71,6 +72,8 @@ function listenOnBun(
     hostname,
     port,
     development: false,
+    // Else Bun lets a second server take the same port, and the kernel splits clients between them.
+    reusePort: false,
     idleTimeout: IDLE_TIMEOUT_SECONDS,
     // The application limits bodies itself, with an answer of its own.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,

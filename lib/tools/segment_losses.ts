@@ -1,0 +1,124 @@
+/** What of a chosen segment is lost, what is a torn tail, and which batches are not whole. */
+
+import type { File } from "../fs/file_system.ts";
+import { findDurableOffset } from "../log/recovery.ts";
+import type { BrokenBatchReport, LostRange } from "./repair_report.ts";
+import type { Judgement, LsnWindow } from "./run_judgement.ts";
+import type { BrokenBatch } from "./segment_survey.ts";
+import type { SourceSegment } from "./segment_choice.ts";
+
+/** LSNs of records that are left out, both ends included. */
+export interface LsnRange {
+  firstLsn: number;
+  lastLsn: number;
+}
+
+/** The account of one segment. */
+export interface SegmentLosses {
+  lost: LostRange[];
+  batches: BrokenBatchReport[];
+  /** Records of batches that are not whole. */
+  leftOut: LsnRange[];
+  tornBytes: number;
+  /** Bytes at the end of the segment in which there may have been records. */
+  tailBytes: number;
+}
+
+/** Draws up the account of a segment; only the newest one may have a torn tail. */
+export function findLosses(
+  file: File,
+  segment: SourceSegment,
+  judgement: Judgement,
+  window: LsnWindow,
+  isNewest: boolean,
+  keepPartialBatches: boolean,
+): SegmentLosses {
+  const { path, survey } = segment;
+  const { runs, gaps } = judgement;
+  const stretches = new Set(runs.map((run) => run.stretch));
+  const broken = survey.brokenBatches.filter(({ stretch }) => stretches.has(stretch));
+  const tornFrom = isNewest ? findTornTail(file, segment, judgement, broken) : Infinity;
+  const lengthWritten = segment.expected?.length || Infinity;
+  const losses: SegmentLosses = {
+    // Bytes behind the end that ACTIVE gives were never written by Cairn.
+    lost: gaps.filter(({ offset }) => offset < tornFrom && offset < lengthWritten)
+      .map((gap) => makeLost(path, gap)),
+    batches: broken.filter(({ offset }) => offset < tornFrom)
+      .map((batch) => describeBatch(path, batch, judgement, keepPartialBatches)),
+    leftOut: keepPartialBatches ? [] : broken,
+    tornBytes: Math.max(0, survey.size - tornFrom),
+    tailBytes: survey.size - (runs.at(-1)?.end ?? 0),
+  };
+  const missingEnd = isNewest ? undefined : findMissingEnd(segment, judgement, window);
+  if (missingEnd !== undefined) losses.lost.push(missingEnd);
+  return losses;
+}
+
+function makeLost(path: string, gap: Judgement["gaps"][number]): LostRange {
+  const { offset, length, reason, recordsLost } = gap;
+  return { path, offset, length, reason, ...(recordsLost === undefined ? {} : { recordsLost }) };
+}
+
+/** A closed segment has the length that ACTIVE gives; if that is unknown, it ends with a mark. */
+function findMissingEnd(
+  { path, survey, lastLsn, expected }: SourceSegment,
+  { runs }: Judgement,
+  { max }: LsnWindow,
+): LostRange | undefined {
+  const { size } = survey;
+  const last = runs.at(-1);
+  const length = Math.max(0, (expected?.length ?? size) - size);
+  const isWhole = expected === undefined
+    ? last === undefined || last.end < size || last.endsWithMark
+    : length === 0;
+  if (isWhole) return undefined;
+  const isOnlyMark = survey.header?.compacted === false && lastLsn === max;
+  return {
+    path,
+    offset: size,
+    length,
+    reason: "the end of the file is missing",
+    ...(isOnlyMark ? { recordsLost: 0 } : {}),
+  };
+}
+
+/**
+ * Where the torn tail of the newest segment begins, or Infinity if there is none: bytes at the end
+ * that no mark calls durable, as recovery would cut them off.
+ */
+function findTornTail(
+  file: File,
+  { fileId, survey }: SourceSegment,
+  { runs, gaps }: Judgement,
+  broken: readonly BrokenBatch[],
+): number {
+  const { size } = survey;
+  const tail = gaps.at(-1);
+  let start = tail !== undefined && tail.offset + tail.length === size ? tail.offset : size;
+  const last = broken.at(-1);
+  const lastRun = runs.at(-1);
+  if (last !== undefined && lastRun !== undefined && lastRun.stretch === last.stretch) {
+    const isAtEnd = lastRun.end === start && lastRun.start <= last.offset &&
+      (lastRun.records === 0 || lastRun.lastLsn <= last.lastLsn) && !lastRun.endsWithMark;
+    if (isAtEnd) start = last.offset;
+  }
+  // Without a sound first frame nothing is known of what was durable.
+  if (start === 0 || start === size) return Infinity;
+  const durable = Math.max(survey.durableOffset, findDurableOffset(file, fileId, start, size));
+  return durable > start ? Infinity : start;
+}
+
+function describeBatch(
+  path: string,
+  { offset, firstLsn, lastLsn }: BrokenBatch,
+  { runs }: Judgement,
+  kept: boolean,
+): BrokenBatchReport {
+  let recordsReadable = 0;
+  for (const run of runs) {
+    const first = Math.max(firstLsn, run.firstLsn);
+    const last = Math.min(lastLsn, run.lastLsn);
+    if (run.records > 0 && first <= last) recordsReadable += last - first + 1;
+  }
+  return { path, offset, records: lastLsn - firstLsn + 1, recordsReadable, kept };
+}

@@ -1,0 +1,251 @@
+/**
+ * Reads a segment from front to back, over damage, and notes which stretches of it are sound frames.
+ * Nothing is judged here: which of them are the log's own is decided by `run_judgement.ts`.
+ */
+
+import { systemClock } from "../clock.ts";
+import {
+  BATCH_FRAME_BYTES,
+  decodeBatchHeader,
+  decodeSegmentHeader,
+  decodeSyncMark,
+  type SegmentHeader,
+} from "../format/control_record.ts";
+import {
+  describeFrameStatus,
+  FRAME_OK,
+  isDataOp,
+  OP_BATCH,
+  OP_SEGMENT,
+  OP_SYNC,
+} from "../format/record.ts";
+import type { File } from "../fs/file_system.ts";
+import { SegmentReader } from "../log/segment_reader.ts";
+import { FrameSearch, type Resumption } from "./frame_search.ts";
+
+const FRAMES_PER_SLICE = 8192;
+
+/** Sound frames, one behind the other, with nothing between them. */
+export interface Stretch {
+  /**
+   * Whether its frames are certainly no part of somebody's value: it begins where a frame of the
+   * log ended, or links up to something that can only be the log's own.
+   */
+  anchored: boolean;
+}
+
+/** A part of a stretch in which LSNs follow one another as they must. */
+export interface FrameRun {
+  stretch: Stretch;
+  start: number;
+  end: number;
+  /** Records in it; control frames do not count. */
+  records: number;
+  /** LSN of its first record; 0 if it has none. */
+  firstLsn: number;
+  /** LSN of its last record; 0 if it has none. */
+  lastLsn: number;
+  /** Records in the file before it, as a mark in it tells; undefined if there is none. */
+  recordsBefore: number | undefined;
+  /** Whether a SYNC mark is its last frame. */
+  endsWithMark: boolean;
+}
+
+/** A batch that is not all there. */
+export interface BrokenBatch {
+  stretch: Stretch;
+  /** Where its BATCH frame begins. */
+  offset: number;
+  firstLsn: number;
+  lastLsn: number;
+}
+
+/** Bytes that are no sound frame, as they were met. */
+export interface Damage {
+  offset: number;
+  message: string;
+  /** The LSN in the damaged header; undefined if that is not one of a record. */
+  claimedLsn: number | undefined;
+}
+
+/** What a segment's bytes say. */
+export interface SegmentSurvey {
+  size: number;
+  /** The first frame of the file, if it is sound. */
+  header: SegmentHeader | undefined;
+  runs: FrameRun[];
+  damages: Damage[];
+  brokenBatches: BrokenBatch[];
+  /** The furthest offset that a mark of this file calls durable. */
+  durableOffset: number;
+  /** The newest LSN that a mark of this file calls durable. */
+  durableLsn: number;
+}
+
+/** Surveys the first `size` bytes of `file`, which by its name is segment `fileId`. */
+export async function surveySegment(
+  file: File,
+  size: number,
+  fileId: number,
+): Promise<SegmentSurvey> {
+  const surveyor = new Surveyor(file, size, fileId);
+  await surveyor.run();
+  return surveyor.survey;
+}
+
+class Surveyor {
+  readonly survey: SegmentSurvey;
+
+  #file: File;
+  #fileId: number;
+  #search: FrameSearch;
+  #stretch: Stretch = { anchored: true };
+  #run: FrameRun | undefined;
+  #lastLsn = 0;
+  /** The batch whose records are being read. */
+  #batch: { offset: number; firstLsn: number; lastLsn: number; end: number } | undefined;
+  #batchLsnNext = 0;
+
+  constructor(file: File, size: number, fileId: number) {
+    this.#file = file;
+    this.#fileId = fileId;
+    this.#search = new FrameSearch(file, size);
+    this.survey = {
+      size,
+      header: undefined,
+      runs: [],
+      damages: [],
+      brokenBatches: [],
+      durableOffset: 0,
+      durableLsn: 0,
+    };
+  }
+
+  async run(): Promise<void> {
+    const { size } = this.survey;
+    let resumption: Resumption | undefined = { offset: 0, atBoundary: true };
+    while (resumption !== undefined && resumption.offset < size) {
+      this.#stretch = { anchored: resumption.atBoundary };
+      const reader = new SegmentReader(this.#file, resumption.offset, size);
+      let frames = 0;
+      while (reader.next()) {
+        this.#take(reader);
+        if (++frames % FRAMES_PER_SLICE === 0) await pause();
+      }
+      this.#endBatch(false);
+      this.#endRun();
+      if (reader.status === FRAME_OK) {
+        // What links up to the end of the file lies in no value: a frame would go on behind that.
+        this.#stretch.anchored ||= reader.offset > resumption.offset;
+        return;
+      }
+      this.survey.damages.push({
+        offset: reader.offset,
+        message: describeFrameStatus(reader.status),
+        claimedLsn: this.#search.readDamagedLsn(reader.offset),
+      });
+      resumption = this.#search.resume(reader.offset, {
+        lastLsn: this.#lastLsn,
+        consecutive: this.#consecutive,
+      });
+      await pause();
+    }
+  }
+
+  get #consecutive(): boolean {
+    return this.survey.header?.compacted === false;
+  }
+
+  #take(reader: SegmentReader): void {
+    const { op, lsn, frameLength } = reader.header;
+    const end = reader.offset + frameLength;
+    if (isDataOp(op)) {
+      this.#takeRecord(reader.offset, lsn, end);
+    } else {
+      this.#endBatch(false);
+      if (op === OP_SEGMENT) this.#takeHeader(reader);
+      if (op === OP_SYNC) this.#takeMark(reader);
+      if (op === OP_BATCH) this.#beginBatch(reader);
+    }
+    const run = this.#openRun(reader.offset);
+    run.end = end;
+    run.endsWithMark = op === OP_SYNC;
+  }
+
+  #takeRecord(offset: number, lsn: number, end: number): void {
+    let run = this.#openRun(offset);
+    const follows = run.records === 0 ||
+      (this.#consecutive ? lsn === run.lastLsn + 1 : lsn > run.lastLsn);
+    if (!follows) {
+      this.#endBatch(false);
+      this.#endRun();
+      run = this.#openRun(offset);
+    }
+    if (run.records === 0) run.firstLsn = lsn;
+    run.lastLsn = lsn;
+    run.records++;
+    this.#lastLsn = lsn;
+    if (this.#batch === undefined) return;
+    if (lsn !== this.#batchLsnNext || end > this.#batch.end) return this.#endBatch(false);
+    this.#batchLsnNext++;
+    if (lsn === this.#batch.lastLsn) this.#endBatch(end === this.#batch.end);
+  }
+
+  #takeHeader(reader: SegmentReader): void {
+    if (reader.offset !== 0) return;
+    this.survey.header = decodeSegmentHeader(reader.buffer, reader.at, reader.header.lsn);
+    this.#fileId = this.survey.header.fileId;
+    this.#lastLsn = reader.header.lsn - 1;
+  }
+
+  #takeMark(reader: SegmentReader): void {
+    const mark = decodeSyncMark(reader.buffer.view, reader.at, reader.header.lsn);
+    if (mark.fileId !== this.#fileId || mark.ownOffset !== reader.offset) return;
+    this.#stretch.anchored = true;
+    const run = this.#openRun(reader.offset);
+    run.recordsBefore ??= mark.recordCount - run.records;
+    this.survey.durableOffset = Math.max(this.survey.durableOffset, mark.durableOffset);
+    this.survey.durableLsn = Math.max(this.survey.durableLsn, mark.durableLsn);
+  }
+
+  #beginBatch(reader: SegmentReader): void {
+    const { count, byteLength } = decodeBatchHeader(reader.buffer.view, reader.at);
+    const lastLsn = reader.header.lsn;
+    if (count === 0 || count > lastLsn) return;
+    const firstLsn = lastLsn - count + 1;
+    const end = reader.offset + BATCH_FRAME_BYTES + byteLength;
+    this.#batch = { offset: reader.offset, firstLsn, lastLsn, end };
+    this.#batchLsnNext = firstLsn;
+  }
+
+  #endBatch(isWhole: boolean): void {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    if (batch === undefined || isWhole) return;
+    const { offset, firstLsn, lastLsn } = batch;
+    this.survey.brokenBatches.push({ stretch: this.#stretch, offset, firstLsn, lastLsn });
+  }
+
+  #openRun(start: number): FrameRun {
+    this.#run ??= {
+      stretch: this.#stretch,
+      start,
+      end: start,
+      records: 0,
+      firstLsn: 0,
+      lastLsn: 0,
+      recordsBefore: undefined,
+      endsWithMark: false,
+    };
+    return this.#run;
+  }
+
+  #endRun(): void {
+    if (this.#run !== undefined) this.survey.runs.push(this.#run);
+    this.#run = undefined;
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => systemClock.defer(resolve));
+}
