@@ -18,8 +18,8 @@ interface Count {
 
 const DENO = Deno.execPath();
 const BUN_TEST_TIMEOUT_MS = 300_000;
-/** Tests of the executable and its services; the rest are the engine's, and run under Bun too. */
-const END_TO_END = new Set(["cli", "server"]);
+/** Tests that need the executable; the rest are the engine's, and run under Bun too. */
+const END_TO_END = new Set(["cli", "docs", "kill", "linearizability", "power", "server"]);
 
 const directories = [...Deno.readDirSync(`${ROOT}/tests`)]
   .filter((entry) => entry.isDirectory && entry.name !== "support")
@@ -36,7 +36,7 @@ const endToEnd = directories.filter((name) => END_TO_END.has(name)).map((name) =
 const steps: Step[] = [
   deno("format", "fmt", "--check"),
   deno("lint", "lint"),
-  deno("types", "check", "--frozen"),
+  deno("types", "check", "--frozen", "--quiet"),
   deno("engine under Deno", "test", "--frozen", "--no-check", "-A", ...engine),
   {
     name: "engine under Bun",

@@ -2,8 +2,8 @@
 
 import process from "node:process";
 import { CommanderError } from "commander";
-import { InvariantError } from "../assert.ts";
 import { KvError } from "../errors.ts";
+import { InvariantError } from "../mod.ts";
 import { CliError, OutputClosedError } from "./cli_error.ts";
 import { EXIT_CODE, type ExitCode, exitCodeOf } from "./exit_code.ts";
 import { escapeControls } from "./terminal_text.ts";

@@ -2,8 +2,7 @@
 
 import { lstatSync } from "node:fs";
 import { KvError } from "../errors.ts";
-import { KvStore } from "../mod.ts";
-import type { OpenOptions } from "../store/types.ts";
+import { KvStore, type OpenOptions } from "../mod.ts";
 import { CliError } from "./cli_error.ts";
 import { EXIT_CODE } from "./exit_code.ts";
 import { lockHolder } from "./lock_holder.ts";

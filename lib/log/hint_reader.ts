@@ -21,7 +21,6 @@ import {
 } from "../format/record.ts";
 import type { File } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
-import { EXPIRES_AT_LIMIT } from "../limits.ts";
 
 const BLOCK_BYTES_LIMIT = HINT_BLOCK_BYTES_MAX + HINT_ENTRY_BYTES_MAX;
 
@@ -117,9 +116,6 @@ export class HintReader {
       if (this.#blockEnd - keyStart < 8) return this.#fail("an entry is cut off");
       this.expiresAt = readU64(view, keyStart);
       if (!isExpiry(this.expiresAt)) return this.#fail("an entry has an impossible expiry");
-      if (this.expiresAt < 1 || this.expiresAt > EXPIRES_AT_LIMIT) {
-        return this.#fail("an entry is impossible");
-      }
       keyStart += 8;
     }
     if (!isDataOp(this.op) || this.keyLength > this.#blockEnd - keyStart) {

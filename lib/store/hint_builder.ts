@@ -28,13 +28,11 @@ export interface HintContext {
   clock: Clock;
   /** LSN up to which everything is durable. */
   lsnDurable: () => number;
-  /** Whether to give up. */
-  cancelled: () => boolean;
 }
 
 /**
  * Writes the hint file of a segment that ends with a SYNC mark. Sets that a newer, durable record
- * supersedes are left out; everything else is in it. Returns false if it was given up.
+ * supersedes are left out; everything else is in it. Returns false if the segment is damaged.
  */
 export async function buildHint(context: HintContext, segment: Segment): Promise<boolean> {
   const { fs, directory, nodeId, clock } = context;
@@ -54,10 +52,9 @@ export async function buildHint(context: HintContext, segment: Segment): Promise
       if (--untilClockReading === 0) {
         untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
         if (slices.over) await slices.pause();
-        if (context.cancelled()) break;
       }
     }
-    if (context.cancelled() || scanner.problem !== undefined || !scanner.endsWithMark) {
+    if (scanner.problem !== undefined || !scanner.endsWithMark) {
       hint.abort();
       return false;
     }

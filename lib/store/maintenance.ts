@@ -72,7 +72,6 @@ export class Maintenance {
 
   /** Writes hint files for closed segments that have none. */
   hint(segment: Segment): void {
-    if (this.#closed) return;
     void this.#enqueue(() => this.#hint(segment));
   }
 
@@ -81,7 +80,10 @@ export class Maintenance {
     return this.#enqueue(() => this.#compact("all"));
   }
 
-  /** Stops what is running, waits for it, and writes a last hint file if that is worth it. */
+  /**
+   * Stops compaction, and waits for what is running. Hint files are still written: reading their
+   * segments at the next opening instead would take longer.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     this.#retry?.cancel();
@@ -92,7 +94,7 @@ export class Maintenance {
   /** Writes the hint file of the segment that was appended to, which must be sealed, if worth it. */
   async hintAtClose(segment: Segment): Promise<void> {
     if (segment.length - segment.hintedLength < HINT_BYTES_MIN) return;
-    await this.#buildHint(segment, () => false);
+    await this.#buildHint(segment);
   }
 
   /** Runs tasks one after the other; one that fails does not stop those behind it. */
@@ -141,12 +143,12 @@ export class Maintenance {
 
   async #hint(segment: Segment): Promise<void> {
     const { keydir } = this.#context;
-    if (this.#closed || segment.hintedLength === segment.length) return;
+    if (segment.hintedLength === segment.length) return;
     if (!keydir.segments.ordered.includes(segment)) return;
-    await this.#buildHint(segment, () => this.#closed);
+    await this.#buildHint(segment);
   }
 
-  async #buildHint(segment: Segment, cancelled: () => boolean): Promise<void> {
+  async #buildHint(segment: Segment): Promise<void> {
     const { logger } = this.#context;
     const context: HintContext = {
       fs: this.#context.fs,
@@ -155,7 +157,6 @@ export class Maintenance {
       keydir: this.#context.keydir,
       clock: this.#context.clock,
       lsnDurable: this.#context.lsnDurable,
-      cancelled,
     };
     try {
       await buildHint(context, segment);

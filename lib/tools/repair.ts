@@ -203,8 +203,8 @@ class Repair {
       this.#raiseLsn(survey.header?.firstLsn ?? 1);
       this.#raiseLsn(survey.durableLsn + 1);
       for (const { lastLsn } of losses.leftOut) this.#raiseLsn(lastLsn + 1);
-      // Versions that were lost with the tail may be known to somebody: none is given out again.
-      if (segment === newest) this.#lsnNext += Math.ceil(losses.tailBytes / FRAME_BYTES_MIN);
+      // Versions that were lost with the end may be known to somebody: none is given out again.
+      this.#raiseLsn(this.#lsnNext + Math.ceil(losses.tailBytes / FRAME_BYTES_MIN));
     } finally {
       file.close();
     }

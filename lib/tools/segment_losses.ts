@@ -20,7 +20,7 @@ export interface SegmentLosses {
   /** Records of batches that are not whole. */
   leftOut: LsnRange[];
   tornBytes: number;
-  /** Bytes at the end of the segment in which there may have been records. */
+  /** Bytes behind the last record of the segment in which there may have been more. */
   tailBytes: number;
 }
 
@@ -47,11 +47,16 @@ export function findLosses(
       .map((batch) => describeBatch(path, batch, judgement, keepPartialBatches)),
     leftOut: keepPartialBatches ? [] : broken,
     tornBytes: Math.max(0, survey.size - tornFrom),
-    tailBytes: survey.size - (runs.at(-1)?.end ?? 0),
+    tailBytes: countTailBytes(judgement),
   };
   const missingEnd = isNewest ? undefined : findMissingEnd(segment, judgement, window);
   if (missingEnd !== undefined) losses.lost.push(missingEnd);
   return losses;
+}
+
+function countTailBytes({ runs, gaps }: Judgement): number {
+  const start = runs.findLast((run) => run.records > 0)?.end ?? 0;
+  return gaps.reduce((sum, { offset, length }) => offset >= start ? sum + length : sum, 0);
 }
 
 function makeLost(path: string, gap: Judgement["gaps"][number]): LostRange {

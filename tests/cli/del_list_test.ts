@@ -85,3 +85,16 @@ test("list: output that cannot be written is an I/O error", async () => {
   assert.equal(exitCode, 6);
   if (stderr !== "") assert.match(stderr, /^cairn: cannot write the output: no space left.*\n$/);
 });
+
+test("list: output that is taken in part only is an I/O error, not a short list", async () => {
+  using directory = new TemporaryDirectory();
+  for (const key of ["a", "b"]) {
+    await cairn(["set", key, "--db", directory.path], { stdin: key.repeat(3000) });
+  }
+  const env = { DB: directory.path, OUT: directory.join("out") };
+  // The first write ends at the limit, and only the next one fails.
+  const script = 'trap \'\' XFSZ; ulimit -f 2; exec "$CAIRN" list --values --db "$DB" > "$OUT"';
+  const { exitCode, stderr } = await runShell(script, { env });
+  assert.equal(exitCode, 6, stderr);
+  assert.match(stderr, /^cairn: cannot write the output: .*\n$/);
+});

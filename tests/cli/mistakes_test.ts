@@ -84,16 +84,12 @@ test("set: a value beyond 64 MiB is refused", async () => {
   assert.match(stderr, /^cairn: .*67108864 bytes.*\n$/);
 });
 
-test("set: standard input that is closed or a directory is an I/O error", async () => {
+test("set: standard input that cannot be read is an I/O error", async () => {
   using directory = new TemporaryDirectory();
   const env = { DB: directory.path };
-  for (const redirection of ["<&-", "< /"]) {
-    const { exitCode, stderr } = await runShell(`"$CAIRN" set a --db "$DB" ${redirection}`, {
-      env,
-    });
-    assert.equal(exitCode, 6, redirection);
-    assert.match(stderr, /^cairn: cannot read the value on standard input: .*\n$/);
-  }
+  const { exitCode, stderr } = await runShell('"$CAIRN" set a --db "$DB" < /', { env });
+  assert.equal(exitCode, 6);
+  assert.match(stderr, /^cairn: cannot read the value on standard input: it is a directory\n$/);
 });
 
 for (
@@ -112,9 +108,7 @@ for (const args of [["get", "a"], ["set", "a", "1"], ["stats"], ["verify"], ["co
     using directory = new TemporaryDirectory();
     const file = directory.join("file");
     writeFileSync(file, "not a store");
-    const result = await runCairn([...args, "--db", file]);
-    assert([2, 6].includes(result.exitCode ?? -1), result.stderr);
-    assert.match(result.stderr, /^cairn: [^\n]*file[^\n]*director[^\n]*\n$/);
+    assert.match(await cairnFails(6, [...args, "--db", file]), /file is a file.*a directory/);
     assert.equal(statSync(file).size, 11);
   });
 }
@@ -132,9 +126,9 @@ test("a directory that may not be written to: an I/O error with the reason", asy
 test("files that lie about are not obeyed", async () => {
   using directory = new TemporaryDirectory();
   const { path } = directory;
-  writeFileSync(directory.join(".env"), "CAIRN_DB=/nowhere\n");
+  writeFileSync(directory.join(".env"), `CAIRN_DB=${directory.join("elsewhere")}\n`);
   writeFileSync(directory.join("bunfig.toml"), 'preload = ["./evil.js"]\n');
   writeFileSync(directory.join("evil.js"), 'console.log("evil"); process.exit(9);\n');
   await cairn(["set", "a", "1"], { cwd: path });
-  assert.equal((await cairn(["get", "a"], { cwd: path })).text, "1");
+  assert.deepEqual(readdirSync(path).sort(), [".env", "bunfig.toml", "cairn-data", "evil.js"]);
 });

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { LogRecord } from "@logtape/logtape";
 import { integerBetween, parseDuration } from "../../lib/cli/argument.ts";
 import { parseLoopbackHostPort } from "../../lib/cli/host_port.ts";
-import { prettyLine } from "../../lib/cli/logging.ts";
+import { jsonLine, prettyLine } from "../../lib/cli/logging.ts";
 import { escapeControls, quoted } from "../../lib/cli/terminal_text.ts";
 import {
   formatBytes,
@@ -81,18 +82,29 @@ test("jsonValue() keeps text exactly, and marks what is not text", () => {
   assert.deepEqual(jsonValue(part), { value: "//4=", encoding: "base64" });
 });
 
-test("log lines: one line, whatever is logged", () => {
-  const record = {
+test("log lines: one line, whatever is logged, and nothing twice", () => {
+  const path = "/a b";
+  const error = new Error("why\nnot");
+  const record: LogRecord = {
     category: ["cairn", "log"],
-    level: "warning" as const,
-    message: ["torn tail\nin ", "a\x1bb"],
-    rawMessage: "",
+    level: "warning",
+    message: ["Torn\x1b tail\nin ", path, ""],
+    rawMessage: "Torn\x1b tail\nin {path}",
     timestamp: 0,
-    properties: { path: "/a b", bytes: 12, error: new Error("why\nnot") },
+    properties: { path, millis: 1.234567, error },
   };
   assert.equal(
     prettyLine(record, false),
-    '1970-01-01T00:00:00.000Z warning cairn.log: torn tail\\nin "a\\u001bb" path="/a b" bytes=12 ' +
+    "1970-01-01T00:00:00.000Z warning cairn.log: Torn\\x1b tail\\nin /a b millis=1.235 " +
       'error="why\\nnot"',
   );
+  assert.deepEqual(JSON.parse(jsonLine(record)), {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "warning",
+    logger: "cairn.log",
+    message: "Torn\x1b tail\nin /a b",
+    path,
+    millis: 1.234567,
+    error: "why\nnot",
+  });
 });

@@ -17,9 +17,9 @@ function hashedBy(choose: (number: number) => number): IndexModel {
 
 test("shards split as keys are added", () => {
   const model = new IndexModel();
-  for (let i = 0; i < 120_000; i++) model.set(`key ${i}`);
+  for (let i = 0; i < 80_000; i++) model.set(`key ${i}`);
   model.check();
-  for (let i = 0; i < 120_000; i += 3) model.delete(`key ${i}`);
+  for (let i = 0; i < 80_000; i += 3) model.delete(`key ${i}`);
   model.check();
 });
 
@@ -31,7 +31,7 @@ test("many keys with one hash", () => {
   const { index } = model;
   const bytes = new Uint8Array(4);
   const view = new DataView(bytes.buffer);
-  const count = 40_000;
+  const count = 30_000;
   for (let i = 0; i < count; i++) {
     view.setUint32(0, 0x80000000 + i);
     index.insert(0x12345678, bytes, 0, 4, 1, i, 1, 1, i, 0);
@@ -102,7 +102,7 @@ test("a split puts records that wrapped around back in place", () => {
 
 test("a walk visits what is present throughout exactly once, while shards split", () => {
   const model = new IndexModel();
-  for (let i = 0; i < 40_000; i++) model.set(`old ${i}`);
+  for (let i = 0; i < 30_000; i++) model.set(`old ${i}`);
   for (let i = 0; i < 2000; i++) model.set(`gone ${i}`);
   const times = new Map<string, number>();
   const visit = (address: number) => {
@@ -121,6 +121,6 @@ test("a walk visits what is present throughout exactly once, while shards split"
     for (let i = 0; i < 100; i++) model.set(`old ${i}`, calls % 2);
   }
   assert.ok(calls > shards, "shards have split during the walk");
-  for (let i = 0; i < 40_000; i++) assert.equal(times.get(`old ${i}`), 1);
+  for (let i = 0; i < 30_000; i++) assert.equal(times.get(`old ${i}`), 1);
   for (const [key, count] of times) assert.equal(count, 1, key);
 });

@@ -6,6 +6,13 @@ import { RecordArena } from "../../lib/index/record_arena.ts";
 import { writeHeader } from "../../lib/index/record_layout.ts";
 import { IndexModel, SeededRandom } from "./index_model.ts";
 
+function addRecord(pool: PagePool, arena: RecordArena, words: number): number {
+  const address = arena.allocate(words);
+  const view = pool.slabs[address >>> 22]!;
+  writeHeader(view, address & 0x3fffff, 1, (words - 7) * 4, 1, 1, 1, 1, 1, 0);
+  return address;
+}
+
 test("deleting most keys frees their memory and leaves the others intact", () => {
   for (const ordered of [false, true]) {
     const model = new IndexModel();
@@ -80,10 +87,11 @@ test("update returns where the record is after the evacuation it caused", () => 
 
 test("update returns where a long record is after the evacuation it caused", () => {
   const model = new IndexModel();
-  const random = new SeededRandom(13);
   // Long records grant so much evacuation at once that the page of the new one may come up, too.
+  // That is rare; it happens with this seed.
+  const random = new SeededRandom(4);
   const name = (i: number) => `${i}`.padEnd(i % 3 === 0 ? 60_000 : 1 + (i * 7919) % 50_000, "#");
-  for (let step = 0; step < 6000; step++) {
+  for (let step = 0; step < 2000; step++) {
     const key = name(random.below(60));
     if (random.below(4) === 0) model.delete(key);
     else model.set(key, random.below(2));
@@ -96,24 +104,29 @@ test("a page that dies while it is being filled is evacuated afterwards", () => 
   const arena = new RecordArena(pool);
   const words = 1000;
   const addresses: number[] = [];
-  const add = () => {
-    const address = arena.allocate(words);
-    const view = pool.slabs[address >>> 22]!;
-    const keyLength = (words - 7) * 4;
-    writeHeader(view, address & 0x3fffff, 1, keyLength, 1, 1, 1, 1, 1, 0);
-    addresses.push(address);
-  };
-  while ((addresses.length + 1) * words <= PAGE_WORDS) add();
+  for (let used = words; used <= PAGE_WORDS; used += words) {
+    addresses.push(addRecord(pool, arena, words));
+  }
   const [kept, ...others] = addresses;
   for (const address of others) arena.free(address);
   arena.grantEvacuation(words);
   assert.equal(arena.nextToEvacuate(), 0, "the page being filled stays");
-  add();
+  addRecord(pool, arena, words);
   arena.grantEvacuation(words);
   assert.equal(arena.nextToEvacuate(), kept);
   assert.equal(pool.pagesInUse, 2);
   arena.free(kept!);
   assert.equal(pool.pagesInUse, 1);
+  assert.equal(arena.nextToEvacuate(), 0);
+});
+
+test("a page that dies while it waits for evacuation is left alone", () => {
+  const pool = new PagePool();
+  const arena = new RecordArena(pool);
+  const addresses = Array.from({ length: 4 * 32 }, () => addRecord(pool, arena, 1000));
+  for (const address of addresses.slice(0, 64)) arena.free(address);
+  assert.equal(pool.pagesInUse, 2);
+  arena.grantEvacuation(PAGE_WORDS);
   assert.equal(arena.nextToEvacuate(), 0);
 });
 

@@ -153,22 +153,25 @@ test("wire: keys that clients would tidy up", async () => {
   assert.deepEqual(keys, ["%2e%2e", "\\", "a/../b", "x//y/"]);
 });
 
-test("wire: several requests on one connection, also after a refusal", async () => {
+test("wire: one request after the other on one connection, also after a refusal", async () => {
   using directory = new TemporaryDirectory();
   await using server = await startServer(directory.path);
   const socket = connect(server.port, "127.0.0.1");
   await once(socket, "connect");
-  let response = "";
-  socket.on("data", (chunk: Uint8Array) => response += new TextDecoder().decode(chunk));
-  socket.write(request(server, "PUT /v1/kv/%FF", { "Content-Length": "5" }, "PUT /"));
-  socket.write(request(server, "PUT /v1/kv/a", { "Content-Length": "1" }, "x"));
-  socket.write(request(server, "GET /v1/kv/a"));
-  const deadline = Date.now() + 5000;
-  while (!/\r\n\r\nx$/.test(response) && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  const statuses: number[] = [];
+  for (
+    const message of [
+      // Refused without its body being read, which must not be taken for the next request.
+      request(server, "PUT /v1/kv/%FF", { "Content-Length": "5" }, "GET /"),
+      request(server, "PUT /v1/kv/a", { "Content-Length": "1" }, "x"),
+      request(server, "GET /v1/kv/a"),
+    ]
+  ) {
+    socket.write(message);
+    const [response] = await once(socket, "data") as [Uint8Array];
+    statuses.push(statusOf(new TextDecoder().decode(response)));
   }
   socket.destroy();
-  const statuses = [...response.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => Number(match[1]));
   assert.deepEqual(statuses, [400, 201, 200]);
 });
 

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import type { Command } from "commander";
-import type { Entry } from "../../store/types.ts";
+import type { Entry } from "../../mod.ts";
 import { CliError } from "../cli_error.ts";
 import { type Output, writeFully } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";

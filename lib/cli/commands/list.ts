@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Entry, ScanOptions } from "../../store/types.ts";
+import type { Entry, ScanOptions } from "../../mod.ts";
 import { integerBetween, parseNonEmpty } from "../argument.ts";
 import type { Output } from "../descriptor.ts";
 import type { GlobalOptions } from "../global_options.ts";

@@ -1,8 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { type Command, Option } from "commander";
-import type { KvStore } from "../../mod.ts";
-import type { Listener } from "../../server/http/listen.ts";
-import type { Durability } from "../../store/types.ts";
+import type { Durability, KvStore } from "../../mod.ts";
+import type { Listener } from "../../server/http/mod.ts";
 import { integerBetween } from "../argument.ts";
 import { CliError } from "../cli_error.ts";
 import type { Output } from "../descriptor.ts";

@@ -1,7 +1,7 @@
 import { isatty } from "node:tty";
 import { type Command, Option } from "commander";
 import { VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
-import type { SetOptions } from "../../store/types.ts";
+import type { SetOptions } from "../../mod.ts";
 import { integerBetween, parseDuration } from "../argument.ts";
 import { CliError } from "../cli_error.ts";
 import { type Output, readFully } from "../descriptor.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { StoreStats } from "../../store/types.ts";
+import type { StoreStats } from "../../mod.ts";
 import type { Output } from "../descriptor.ts";
 import type { GlobalOptions } from "../global_options.ts";
 import { openForReading } from "../open_store.ts";

@@ -1,7 +1,7 @@
 /** `GET HEAD PUT DELETE /v1/kv/{key}`: one value, raw bytes. */
 
 import { KvError } from "../../errors.ts";
-import type { Entry, SetOptions } from "../../store/types.ts";
+import type { Entry, SetOptions } from "../../mod.ts";
 import {
   entityTag,
   matchHolds,

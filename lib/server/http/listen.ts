@@ -1,5 +1,6 @@
 /** The socket under an application: Bun's server where there is one, else Deno's. */
 
+import { type ScheduledTask, systemClock } from "../../clock.ts";
 import { KvError } from "../../errors.ts";
 import { problemOf } from "./problem.ts";
 
@@ -113,10 +114,12 @@ async function within(
   graceful: Promise<void>,
   force: () => unknown,
 ): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => timer = setTimeout(() => resolve("late"), graceMs));
+  let timer: ScheduledTask | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = systemClock.schedule(graceMs, () => resolve("late"));
+  });
   const outcome = await Promise.race([graceful, late]);
-  clearTimeout(timer);
+  timer?.cancel();
   if (outcome === "late") await force();
 }
 

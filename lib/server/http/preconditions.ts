@@ -1,7 +1,7 @@
 /** `If-Match` and `If-None-Match` (RFC 9110, section 13): versions are the entity tags. */
 
 import { KvError } from "../../errors.ts";
-import type { DeleteOptions, SetOptions } from "../../store/types.ts";
+import type { DeleteOptions, SetOptions } from "../../mod.ts";
 import { HttpError } from "./problem.ts";
 import type { StoreApi } from "./store_api.ts";
 
@@ -16,7 +16,6 @@ export interface Preconditions {
 /** A condition that the store checks in the same step as it writes. */
 export type WriteCondition = Pick<SetOptions & DeleteOptions, "ifAbsent" | "ifVersion">;
 
-const RETRY_MILLIS = 1;
 const ENTITY_TAG_LIST = /^\s*(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*\s*$/;
 
 /** The entity tag of a version. */
@@ -66,9 +65,8 @@ export async function writeIf<Result>(
     try {
       return await write(version === undefined ? { ifAbsent: true } : { ifVersion: version });
     } catch (error) {
+      // Another write came first. It is visible by now: the store refuses only then.
       if (!(error instanceof KvError) || error.code !== "ConditionFailed") throw error;
-      // Another write came first, and may not be readable yet: let it become so.
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MILLIS));
     }
   }
 }

@@ -5,7 +5,7 @@ import type {
   SetOptions,
   ValueInput,
   WriteResult,
-} from "../../store/types.ts";
+} from "../../mod.ts";
 
 /** What the HTTP service needs of a store; `KvStore` is one. */
 export interface StoreApi {
