@@ -51,17 +51,17 @@ export class SegmentSet {
   }
 
   /**
-   * Puts `output` (or nothing) in the place of `inputs`, which are neighbours. They stay reachable
+   * Puts `outputs` (or nothing) in the place of `inputs`, which are neighbours. They stay reachable
    * by id until {@link forget}, since index entries may still point at them.
    */
-  replace(inputs: readonly Segment[], output: Segment | undefined): void {
+  replace(inputs: readonly Segment[], outputs: readonly Segment[]): void {
     const first = this.#ordered.indexOf(inputs[0]!);
     assert(first >= 0, "compaction replaces segments of the log");
     inputs.forEach((input, index) =>
       assert(this.#ordered[first + index] === input, "compaction replaces neighbours")
     );
-    this.#ordered.splice(first, inputs.length, ...(output === undefined ? [] : [output]));
-    if (output !== undefined) this.#byId.set(output.fileId, output);
+    this.#ordered.splice(first, inputs.length, ...outputs);
+    for (const output of outputs) this.#byId.set(output.fileId, output);
   }
 
   /** Drops replaced segments, at which nothing points any more. */

@@ -13,9 +13,11 @@
 
 import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
+import { SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import { hintName, joinPath, segmentName } from "../format/filename.ts";
 import {
   FRAME_HEADER_BYTES,
+  frameLengthOf,
   OP_DELETE,
   OP_SET_EXPIRING,
   readFrameCrc,
@@ -126,24 +128,23 @@ export class Compactor {
     const group = new GroupCopy(this.#context, inputs, droppableLsn);
     try {
       for (const input of inputs) await this.#copy(input, group);
-      await group.output?.finish();
+      for (const output of group.outputs) await output.finish();
       await settle();
       this.#checkCancelled();
     } catch (error) {
-      group.output?.abort();
+      for (const output of group.outputs) output.abort();
       throw error;
     }
-    const output = group.output?.segment;
-    const remaining = keydir.segments.ordered
-      .flatMap((segment) =>
-        segment === inputs[0] ? (output ?? []) : inputs.includes(segment) ? [] : segment
-      );
+    const outputs = group.outputs.map((output) => output.segment);
+    const remaining = keydir.segments.ordered.flatMap((segment) =>
+      segment === inputs[0] ? outputs : inputs.includes(segment) ? [] : segment
+    );
     active.replace(
       remaining,
       Math.max(active.droppedLsn, group.droppedLsn),
     );
-    keydir.segments.replace(inputs, output);
-    if (output !== undefined) await this.#relocate(inputs, output);
+    keydir.segments.replace(inputs, outputs);
+    for (const output of outputs) await this.#relocate(inputs, output);
     const bytesBefore = inputs.reduce((sum, input) => sum + input.length, 0);
     keydir.segments.forget(inputs);
     removeDurably(
@@ -152,9 +153,9 @@ export class Compactor {
       inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]),
     );
     result.segmentsBefore += inputs.length;
-    result.segmentsAfter += output === undefined ? 0 : 1;
-    result.bytesReclaimed += bytesBefore - (output?.length ?? 0);
-    result.recordsMoved += output?.recordCount ?? 0;
+    result.segmentsAfter += outputs.length;
+    result.bytesReclaimed += bytesBefore - outputs.reduce((sum, output) => sum + output.length, 0);
+    result.recordsMoved += outputs.reduce((sum, output) => sum + output.recordCount, 0);
   }
 
   async #copy(input: Segment, group: GroupCopy): Promise<void> {
@@ -222,10 +223,10 @@ export class Compactor {
   }
 }
 
-/** Copies what is alive of a group of segments into one output. */
+/** Copies what is alive of a group of segments into one output, or more if that gets too long. */
 class GroupCopy {
-  /** Created when the first record is kept. */
-  output: CompactionOutput | undefined;
+  /** In order of their LSNs; each is created when the first record for it is kept. */
+  readonly outputs: CompactionOutput[] = [];
   /** The newest delete or expired record that was dropped for good. */
   droppedLsn = 0;
 
@@ -265,16 +266,27 @@ class GroupCopy {
         this.droppedLsn = Math.max(this.droppedLsn, lsn);
         return;
       }
-      this.#openOutput().bury(lsn, bytes, keyStart, keyLength);
+      this.#outputFor(lsn, frameLengthOf(keyLength, 0)).bury(lsn, bytes, keyStart, keyLength);
       return;
     }
     const crc = readFrameCrc(buffer.view, at, frameLength);
-    this.#openOutput().copy(op, lsn, crc, expiresAt, bytes, at, keyLength, frameLength);
+    this.#outputFor(lsn, frameLength)
+      .copy(op, lsn, crc, expiresAt, bytes, at, keyLength, frameLength);
   }
 
-  #openOutput(): CompactionOutput {
-    const { fs, directory, active, clock } = this.#context;
-    this.output ??= new CompactionOutput(fs, directory, active, this.#firstLsn, clock.now());
-    return this.output;
+  /**
+   * The output for a record. Groups are made up so that what is alive fits one, but what has expired
+   * since, or has to be buried, comes on top.
+   */
+  #outputFor(lsn: number, frameLength: number): CompactionOutput {
+    const { fs, directory, active, clock, thresholds } = this.#context;
+    const newest = this.outputs.at(-1)?.segment;
+    const fits = newest !== undefined && (newest.recordCount === 0 ||
+      newest.length + frameLength + SYNC_FRAME_BYTES <= thresholds.segmentBytesMax);
+    if (!fits) {
+      const firstLsn = newest === undefined ? this.#firstLsn : lsn;
+      this.outputs.push(new CompactionOutput(fs, directory, active, firstLsn, clock.now()));
+    }
+    return this.outputs.at(-1)!;
   }
 }

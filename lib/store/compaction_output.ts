@@ -1,7 +1,7 @@
 /** The segment that a compaction writes, with its hint file; neither counts until ACTIVE names it. */
 
 import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
-import { joinPath, segmentName } from "../format/filename.ts";
+import { hintName, joinPath, segmentName } from "../format/filename.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -125,6 +125,8 @@ export class CompactionOutput {
     this.segment.retire();
     this.#fs.unlink(joinPath(this.#directory, segmentName(this.segment.fileId)));
     this.#hint.abort();
+    const hint = joinPath(this.#directory, hintName(this.segment.fileId));
+    if (this.#fs.stat(hint) !== undefined) this.#fs.unlink(hint);
   }
 
   #append(

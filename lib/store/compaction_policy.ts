@@ -46,7 +46,8 @@ export function shouldCompact(
     totalBytes += segment.length;
     deadBytes += reclaimableBytes(segment);
   }
-  if (deadBytes < thresholds.deadBytesMin + deadBytesSpared || deadBytes === 0) return false;
+  const deadBytesNew = deadBytes - Math.max(0, deadBytesSpared);
+  if (deadBytesNew < thresholds.deadBytesMin || deadBytesNew <= 0) return false;
   if (deadBytes / totalBytes > thresholds.deadRatio) return true;
   return totalBytes > thresholds.totalBytes &&
     chooseWorthwhile(segments.slice(0, -1), thresholds).includes(true);

@@ -14,6 +14,8 @@ export class Keydir {
   readonly segments: SegmentSet;
   /** Called with the time of expiry whenever a key is given one. */
   onExpiring: (expiresAt: number) => void = () => {};
+  /** Called with the length of every record that is no longer the state of a key. */
+  onSuperseded: (frameLength: number) => void = () => {};
 
   constructor(index: KeyIndex, segments: SegmentSet) {
     this.index = index;
@@ -69,8 +71,9 @@ export class Keydir {
 
   /** The record at `address` now lies, unchanged, in another segment. */
   relocate(address: number, segment: Segment, offset: number): void {
-    this.#dropAlive(address);
-    segment.aliveBytes += this.index.frameLength(address);
+    const frameLength = this.index.frameLength(address);
+    this.segments.get(this.index.fileId(address)).aliveBytes -= frameLength;
+    segment.aliveBytes += frameLength;
     this.index.relocate(address, segment.fileId, offset);
   }
 
@@ -96,6 +99,8 @@ export class Keydir {
   }
 
   #dropAlive(address: number): void {
-    this.segments.get(this.index.fileId(address)).aliveBytes -= this.index.frameLength(address);
+    const frameLength = this.index.frameLength(address);
+    this.segments.get(this.index.fileId(address)).aliveBytes -= frameLength;
+    this.onSuperseded(frameLength);
   }
 }

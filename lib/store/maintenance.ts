@@ -14,7 +14,7 @@ import type { CompactionResult } from "./types.ts";
 
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 60_000;
-/** Bytes appended between two looks at whether compaction is due. */
+/** Bytes appended or superseded between two looks at whether compaction is due. */
 const CHECK_BYTES_MIN = 4096;
 /** Opening scans what no hint covers: at closing a hint is worth writing for more than this. */
 const HINT_BYTES_MIN = 4 << 20;
@@ -42,6 +42,7 @@ export class Maintenance {
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
   #bytesSinceCheck = 0;
+  #supersededBytes = 0;
   #checkBytes: number;
   #autoPending = false;
   #deadBytesSpared = 0;
@@ -51,11 +52,16 @@ export class Maintenance {
   constructor(context: MaintenanceContext) {
     this.#context = context;
     this.#compactor = new Compactor(context);
+    // A short delete may be the end of a long record.
+    context.keydir.onSuperseded = (frameLength) => {
+      this.#supersededBytes += frameLength;
+      this.note(frameLength);
+    };
     this.#checkBytes = Math.max(CHECK_BYTES_MIN, context.thresholds.deadBytesMin / 4);
   }
 
-  /** Takes note of records that were appended. */
-  noteAppended(byteLength: number): void {
+  /** Takes note of records that were appended, or superseded. */
+  note(byteLength: number): void {
     this.#bytesSinceCheck += byteLength;
     if (this.#bytesSinceCheck >= this.#checkBytes) this.check();
   }
@@ -118,12 +124,17 @@ export class Maintenance {
 
   async #compactByItself(): Promise<void> {
     const { keydir, logger, clock } = this.#context;
+    let checkAgain = false;
     try {
       if (this.#closed) return;
+      const supersededBefore = this.#supersededBytes;
       await this.#compact("worthwhile");
       this.#retryMs = RETRY_MS_MIN;
-      this.#deadBytesSpared = keydir.segments.ordered
+      const deadBytes = keydir.segments.ordered
         .reduce((sum, segment) => sum + reclaimableBytes(segment), 0);
+      // What died while it ran was not spared: nobody had looked at it.
+      this.#deadBytesSpared = deadBytes - (this.#supersededBytes - supersededBefore);
+      checkAgain = true;
     } catch (error) {
       const isFinal = error instanceof KvError && error.code === "CorruptLog";
       logger.warn("Compaction failed: {error}", {
@@ -139,6 +150,7 @@ export class Maintenance {
     } finally {
       this.#autoPending = false;
     }
+    if (checkAgain) this.check();
   }
 
   async #hint(segment: Segment): Promise<void> {

@@ -145,8 +145,10 @@ async function replayAll(
     throw error;
   }
   const newest = keydir.segments.active;
-  // What a killed process wrote may be in the page cache only; what is read must stay true.
-  if (!options.readOnly && !replay.sealed) newest.file.sync();
+  // What a killed process wrote may be in the page cache only; what is read must stay true. Its last
+  // mark may say that all before it is durable, but not that it is so itself: only ACTIVE does.
+  const isNoted = state.segments.at(-1)!.length === newest.length;
+  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();
   const stats = { ...replay.stats, durationMs: clock.monotonic() - begin };
   logger.info("Opened {directory}: {records} records from {segments} segments", {
     directory,

@@ -276,7 +276,7 @@ export class WritePath {
   /** Lets those who act on amounts know; never in the midst of a batch, whose frames lie together. */
   #noteAppended(byteLength: number): void {
     this.#lazy?.noteAppended(byteLength);
-    this.maintenance.noteAppended(byteLength);
+    this.maintenance.note(byteLength);
   }
 
   #encodeBatch(ops: BatchOp[], expiries: Float64Array, room: number): number {
