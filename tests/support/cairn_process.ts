@@ -86,13 +86,13 @@ export class ServerProcess {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  readonly #child: ChildProcess;
   readonly #result: Promise<RunResult>;
+  #running = true;
 
   constructor(child: ChildProcess, url: string, result: Promise<RunResult>) {
     assert(child.pid !== undefined);
-    this.#child = child;
     this.#result = result;
+    child.once("exit", () => this.#running = false);
     this.url = url;
     this.port = Number(new URL(url).port);
     this.pid = child.pid;
@@ -100,7 +100,8 @@ export class ServerProcess {
 
   /** Sends a signal without waiting for its effect. */
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    // Not child.kill(): under Deno that decides by itself what the process then died of.
+    if (this.#running) process.kill(this.pid, signal);
   }
 
   /** Resolves when the process has ended. */
@@ -110,7 +111,7 @@ export class ServerProcess {
 
   /** Ends it by a signal. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<RunResult> {
-    this.#child.kill(signal);
+    this.signal(signal);
     return await this.#result;
   }
 

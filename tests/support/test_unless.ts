@@ -1,5 +1,8 @@
 import { test } from "node:test";
 
+/** Such tests start processes, which may take their time on a busy machine. */
+const TIMEOUT_MS = 120_000;
+
 /**
  * A test that cannot run everywhere. With a `reason` it is skipped, and says so in its name, because
  * not every runner prints the reason itself.
@@ -9,6 +12,6 @@ export function testUnless(
   name: string,
   run: () => void | Promise<void>,
 ): void {
-  if (reason === undefined) test(name, run);
+  if (reason === undefined) test(name, { timeout: TIMEOUT_MS }, run);
   else test(`${name} [skipped: ${reason}]`, { skip: reason }, run);
 }

@@ -1,0 +1,287 @@
+/**
+ * A simulated disk whose power can be cut, and under which a process can be killed, at any call.
+ *
+ * It keeps two states of every file and directory: what programs see, and what is durable with the
+ * changes since. Only a sync makes changes durable. What a power cut leaves of the others is up to
+ * `crash_survival.ts`; a killed process loses nothing that it wrote.
+ */
+
+import { dirname, normalize } from "node:path";
+import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
+import { ioError, SystemError } from "../../lib/fs/io_error.ts";
+import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import {
+  applyContent,
+  applyName,
+  type ContentChange,
+  type NameChange,
+  survivingContent,
+  survivingNames,
+} from "./crash_survival.ts";
+import type { SeededRandom } from "./seeded_random.ts";
+
+/** How a {@link CrashFileSystem} behaves. */
+export interface CrashFileSystemOptions {
+  /** Decides what survives, and when an asynchronous sync is over. */
+  random: SeededRandom;
+  /** Unsynced bytes may survive as garbage (default true). */
+  garbage?: boolean;
+  /** Runs the rest of an asynchronous call; a test that owns scheduling passes its own. */
+  later?: (task: () => void) => void;
+}
+
+/** What ends a run: the power for all, or one process on a machine that goes on. */
+export type CrashKind = "power" | "kill";
+
+/** A file apart from its names: what of it is durable, and what has changed since. */
+class Inode {
+  durable: Uint8Array = new Uint8Array(0);
+  pending: { number: number; change: ContentChange }[] = [];
+  #changes = 0;
+
+  get lastChange(): number {
+    return this.#changes;
+  }
+
+  note(change: ContentChange): void {
+    this.pending.push({ number: ++this.#changes, change });
+  }
+
+  /** Makes the changes up to and including `number` durable. */
+  sync(number: number): void {
+    const synced = this.pending.filter((each) => each.number <= number);
+    this.pending = this.pending.filter((each) => each.number > number);
+    for (const { change } of synced) this.durable = applyContent(this.durable, change);
+  }
+}
+
+/** A directory: which names are durable, and what has changed since. */
+class DirectoryState {
+  durable = new Map<string, Inode>();
+  pending: NameChange<Inode>[] = [];
+}
+
+/** The simulated disk. All calls that change something are counted; a cut happens at one of them. */
+export class CrashFileSystem implements FileSystem {
+  /** Calls so far that change something or make it durable. */
+  calls = 0;
+
+  readonly #random: SeededRandom;
+  readonly #garbage: boolean;
+  readonly #later: (task: () => void) => void;
+  /** What programs see. */
+  #visible = new MemoryFileSystem();
+  /** The file behind every visible name. */
+  #inodes = new Map<string, Inode>();
+  /** Directories are durable from their creation: see `FileSystem.makeDirectory`. */
+  #directories = new Map<string, DirectoryState>();
+  #locks = new Set<FileLock>();
+  /** Grows with every crash: files opened before it are nobody's any more. */
+  #generation = 0;
+  #stopAt = Infinity;
+  #stopped = false;
+
+  constructor({ random, garbage = true, later = setImmediate }: CrashFileSystemOptions) {
+    this.#random = random;
+    this.#garbage = garbage;
+    this.#later = (task) => void later(task);
+  }
+
+  /** Whether nothing works any more, until {@link restart}. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Everything stops at the `count`th call from now on, before or after it took effect. */
+  stopAfter(count: number): void {
+    this.#stopAt = this.calls + count;
+  }
+
+  /** Everything stops now. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Goes on after a stop: the process that ran is gone, and with `"power"` what was not synced. */
+  restart(kind: CrashKind): void {
+    this.#generation++;
+    this.#stopped = false;
+    this.#stopAt = Infinity;
+    for (const lock of this.#locks) lock.release();
+    this.#locks.clear();
+    if (kind === "power") this.#losePower();
+  }
+
+  makeDirectory(path: string): void {
+    this.#step(path, () => {
+      this.#visible.makeDirectory(path);
+      this.#directory(normalize(path));
+    });
+  }
+
+  readDirectory(path: string): string[] {
+    this.#assertRunning(path);
+    return this.#visible.readDirectory(path);
+  }
+
+  stat(path: string): FileStat | undefined {
+    this.#assertRunning(path);
+    return this.#visible.stat(path);
+  }
+
+  open(path: string, mode: OpenMode): File {
+    this.#assertRunning(path);
+    if (mode !== "create") return this.#handle(this.#visible.open(path, mode), path);
+    return this.#step(path, () => {
+      const file = this.#visible.open(path, mode);
+      this.#noteCreated(path);
+      return this.#handle(file, path);
+    });
+  }
+
+  rename(from: string, to: string): void {
+    this.#step(to, () => {
+      this.#visible.rename(from, to);
+      const file = this.#inode(from);
+      this.#inodes.delete(normalize(from));
+      this.#inodes.set(normalize(to), file);
+      this.#pendingOf(to).push({
+        kind: "rename",
+        name: normalize(to),
+        from: normalize(from),
+        file,
+      });
+    });
+  }
+
+  unlink(path: string): void {
+    this.#step(path, () => {
+      this.#visible.unlink(path);
+      const file = this.#inode(path);
+      this.#inodes.delete(normalize(path));
+      this.#pendingOf(path).push({ kind: "unlink", name: normalize(path), file });
+    });
+  }
+
+  syncDirectory(path: string): void {
+    this.#step(path, () => {
+      this.#visible.syncDirectory(path);
+      const directory = this.#directory(normalize(path));
+      for (const change of directory.pending) applyName(directory.durable, change);
+      directory.pending = [];
+    });
+  }
+
+  lock(path: string): FileLock | undefined {
+    return this.#step(path, () => {
+      const isNew = this.#visible.stat(path) === undefined;
+      const lock = this.#visible.lock(path);
+      if (isNew) this.#noteCreated(path);
+      if (lock !== undefined) this.#locks.add(lock);
+      return lock;
+    });
+  }
+
+  #losePower(): void {
+    const visible = new MemoryFileSystem();
+    const inodes = new Map<string, Inode>();
+    const contents = new Map<Inode, Uint8Array>();
+    for (const [path, directory] of this.#directories) {
+      visible.makeDirectory(path);
+      const names = survivingNames(directory.durable, directory.pending, this.#random);
+      directory.durable = names;
+      directory.pending = [];
+      for (const [name, inode] of names) {
+        if (!contents.has(inode)) contents.set(inode, this.#survivor(inode));
+        const file = visible.open(name, "create");
+        const bytes = contents.get(inode)!;
+        file.write(bytes, 0, bytes.length, 0);
+        file.close();
+        inodes.set(name, inode);
+      }
+    }
+    for (const [inode, bytes] of contents) {
+      inode.durable = bytes;
+      inode.pending = [];
+    }
+    this.#visible = visible;
+    this.#inodes = inodes;
+  }
+
+  #survivor(inode: Inode): Uint8Array {
+    const pending = inode.pending.map(({ change }) => change);
+    return survivingContent(inode.durable, pending, this.#random, { garbage: this.#garbage });
+  }
+
+  #noteCreated(path: string): void {
+    const file = new Inode();
+    this.#inodes.set(normalize(path), file);
+    this.#pendingOf(path).push({ kind: "create", name: normalize(path), file });
+  }
+
+  #inode(path: string): Inode {
+    const inode = this.#inodes.get(normalize(path));
+    if (inode === undefined) throw new Error(`${path} was never created here`);
+    return inode;
+  }
+
+  #directory(path: string): DirectoryState {
+    let directory = this.#directories.get(path);
+    if (directory === undefined) this.#directories.set(path, directory = new DirectoryState());
+    return directory;
+  }
+
+  #pendingOf(path: string): NameChange<Inode>[] {
+    return this.#directory(dirname(normalize(path))).pending;
+  }
+
+  #handle(file: File, path: string): File {
+    const inode = this.#inode(path);
+    const generation = this.#generation;
+    const alive = () => this.#assertRunning(path, generation);
+    const step = <Result>(effect: () => Result) => this.#step(path, effect, generation);
+    return {
+      path: file.path,
+      read: (...range) => (alive(), file.read(...range)),
+      readAsync: (...range) => {
+        return new Promise((resolve) => resolve((alive(), file.read(...range))));
+      },
+      write: (buffer, offset, length, position) =>
+        step(() => {
+          const count = file.write(buffer, offset, length, position);
+          inode.note({ kind: "write", position, bytes: buffer.slice(offset, offset + count) });
+          return count;
+        }),
+      sync: () => step(() => inode.sync(inode.lastChange)),
+      syncAsync: async () => {
+        // It covers what was written before it began, and may be cut off while it runs.
+        const lastChange = step(() => inode.lastChange);
+        await new Promise<void>((resolve) => this.#later(resolve));
+        step(() => inode.sync(lastChange));
+      },
+      truncate: (size) =>
+        step(() => {
+          file.truncate(size);
+          inode.note({ kind: "truncate", size });
+        }),
+      size: () => (alive(), file.size()),
+      close: () => file.close(),
+    };
+  }
+
+  #step<Result>(path: string, effect: () => Result, generation = this.#generation): Result {
+    this.#assertRunning(path, generation);
+    if (++this.calls < this.#stopAt) return effect();
+    if (this.#random.chance(0.5)) effect();
+    this.#stopped = true;
+    throw stoppedError(path);
+  }
+
+  #assertRunning(path: string, generation = this.#generation): void {
+    if (this.#stopped || generation !== this.#generation) throw stoppedError(path);
+  }
+}
+
+function stoppedError(path: string): Error {
+  return ioError("use", path, new SystemError("ENODEV", "the simulated machine has stopped"));
+}

@@ -1,0 +1,144 @@
+/** A disk that fails as it is told to: errors at any call, no space left, reads and writes cut short. */
+
+import { basename } from "node:path";
+import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
+import { ioError, SystemError } from "../../lib/fs/io_error.ts";
+
+/** A call to the file system, as `fail` is asked about it. */
+export interface FileCall {
+  what:
+    | "create"
+    | "read"
+    | "write"
+    | "sync"
+    | "truncate"
+    | "rename"
+    | "unlink"
+    | "syncDirectory";
+  /** The last part of the path. */
+  name: string;
+}
+
+/** Passes everything on to another file system, unless it is to fail. */
+export class FaultyFileSystem implements FileSystem {
+  /** Error code with which a call fails, if it shall: asked before each call. */
+  fail: (call: FileCall) => string | undefined = () => undefined;
+  /** Bytes that can still be written before the disk is full. */
+  spaceLeft = Infinity;
+  /** How much of what is wanted a single read or write does. */
+  shorten: (wanted: number) => number = (wanted) => wanted;
+  /** Every call that was made or failed, as `sync 0000000001.log`. */
+  readonly calls: string[] = [];
+  readonly #base: FileSystem;
+
+  constructor(base: FileSystem) {
+    this.#base = base;
+  }
+
+  /** From now on nothing fails. */
+  heal(): void {
+    this.fail = () => undefined;
+    this.spaceLeft = Infinity;
+    this.shorten = (wanted) => wanted;
+  }
+
+  makeDirectory(path: string): void {
+    this.#base.makeDirectory(path);
+  }
+
+  readDirectory(path: string): string[] {
+    return this.#base.readDirectory(path);
+  }
+
+  stat(path: string): FileStat | undefined {
+    return this.#base.stat(path);
+  }
+
+  open(path: string, mode: OpenMode): File {
+    if (mode === "create") this.#check("create", path);
+    const file = this.#base.open(path, mode);
+    const read = (position: number) => {
+      this.#check("read", path);
+      return position;
+    };
+    return {
+      path: file.path,
+      read: (buffer, offset, length, position) =>
+        file.read(buffer, offset, this.#short(length), read(position)),
+      readAsync: async (buffer, offset, length, position) =>
+        await file.readAsync(buffer, offset, this.#short(length), read(position)),
+      write: (buffer, offset, length, position) => {
+        this.#check("write", path);
+        return this.#write(file, buffer, offset, length, position);
+      },
+      sync: () => {
+        this.#check("sync", path);
+        file.sync();
+      },
+      syncAsync: async () => {
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+        this.#check("sync", path);
+        await file.syncAsync();
+      },
+      truncate: (size) => {
+        this.#check("truncate", path);
+        this.spaceLeft += Math.max(0, file.size() - size);
+        file.truncate(size);
+      },
+      size: () => file.size(),
+      close: () => file.close(),
+    };
+  }
+
+  rename(from: string, to: string): void {
+    this.#check("rename", to);
+    this.#base.rename(from, to);
+  }
+
+  unlink(path: string): void {
+    this.#check("unlink", path);
+    const size = this.#base.stat(path)?.size ?? 0;
+    this.#base.unlink(path);
+    this.spaceLeft += size;
+  }
+
+  syncDirectory(path: string): void {
+    this.#check("syncDirectory", path);
+    this.#base.syncDirectory(path);
+  }
+
+  lock(path: string): FileLock | undefined {
+    return this.#base.lock(path);
+  }
+
+  /** As a real disk: what still fits is written, and only then is there an error. */
+  #write(
+    file: File,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
+    const grows = Math.max(0, position + length - file.size());
+    const fits = length - Math.max(0, grows - this.spaceLeft);
+    if (length > 0 && fits <= 0) throw errorOf("ENOSPC", "write", file.path);
+    const count = file.write(buffer, offset, Math.min(fits, this.#short(length)), position);
+    this.spaceLeft -= Math.max(0, grows - (length - count));
+    return count;
+  }
+
+  #short(wanted: number): number {
+    return Math.max(Math.min(1, wanted), Math.min(wanted, this.shorten(wanted)));
+  }
+
+  #check(what: FileCall["what"], path: string): void {
+    const name = basename(path);
+    this.calls.push(`${what} ${name}`);
+    const code = this.fail({ what, name });
+    if (code !== undefined) throw errorOf(code, what, path);
+  }
+}
+
+function errorOf(code: string, what: string, path: string): Error {
+  return ioError(what, path, new SystemError(code, "the simulated disk fails"));
+}

@@ -1,0 +1,162 @@
+/**
+ * A program that works on a store and is killed at every call that changes a file, or has every
+ * such call fail. Each case begins with a copy of the same directory.
+ */
+
+import assert from "node:assert/strict";
+import { existsSync, rmSync } from "node:fs";
+import process from "node:process";
+import { KvStore } from "../../lib/mod.ts";
+import { inParallel } from "./in_parallel.ts";
+import {
+  assertFollows,
+  assertSame,
+  type Contents,
+  contentsAfter,
+  contentsOf,
+  NOTHING,
+  type Plan,
+} from "./planned_writes.ts";
+import type { PrivateExecutable } from "./private_executable.ts";
+import { runProgram } from "./program_run.ts";
+import { type CallSite, callSites, runFailing, runUntil, showSite } from "./system_calls.ts";
+
+const CASES_AT_ONCE = 2;
+/** What is written there is for people to read: the store does without. */
+const LOCK_PATH = "db/LOCK";
+const RUNS_ALL = process.env["CAIRN_KILL_ALL"] === "1";
+
+/** What is run, and what it is allowed to leave behind. */
+export interface KillScenario {
+  /** The directory to begin with; the store in it, if there is one, is named `db`. */
+  base: string;
+  /** The program and its arguments, for the store in the directory `db`. */
+  command: (db: string) => string[];
+  stdin?: Uint8Array;
+  plan: Plan;
+  /** How many steps of the plan the program has acknowledged when it has printed this. */
+  acknowledged: (stdout: string) => number;
+  /** Calls to try by default, spread over all; all of them with CAIRN_KILL_ALL=1. */
+  sitesMax?: number;
+  /** The calls are not quite the same at every run, so it may come through. */
+  varies?: boolean;
+}
+
+/** How a call is to fail. */
+export interface Failure {
+  error: "EIO" | "ENOSPC";
+  calls: RegExp;
+}
+
+/** Kills the program at its calls, one by one. Returns how many there were. */
+export async function killAtEveryCall(
+  executable: PrivateExecutable,
+  scenario: KillScenario,
+): Promise<number> {
+  const { command, stdin, plan, acknowledged, varies = false } = scenario;
+  let survivedCount = 0;
+  const count = await tryEverySite(executable, scenario, /./, async (site, directory) => {
+    const db = `${directory}/db`;
+    const result = await runUntil(site, command(db), directory, stdin);
+    const { signal, exitCode, stdout, stderr } = result;
+    if (varies && exitCode === 0) survivedCount++;
+    else assert.equal(signal, "SIGKILL", `it was not killed: ${stdout}${stderr}`);
+    await assertSurvived(executable, db, plan, acknowledged(stdout));
+  });
+  assert(survivedCount * 4 <= count, `${survivedCount} of ${count} runs were not killed`);
+  return count - survivedCount;
+}
+
+/** Lets the program's calls fail, one by one. Returns how many there were. */
+export async function failAtEveryCall(
+  executable: PrivateExecutable,
+  scenario: KillScenario,
+  { error, calls }: Failure,
+): Promise<number> {
+  const { command, stdin, plan, acknowledged } = scenario;
+  return await tryEverySite(executable, scenario, calls, async (site, directory) => {
+    const db = `${directory}/db`;
+    const result = await runFailing(site, error, command(db), directory, stdin);
+    const { exitCode, stdout, stderr } = result;
+    if (site.path === LOCK_PATH && site.call !== "openat") assert.equal(exitCode, 0, stderr);
+    else {
+      assert.equal(exitCode, 6, `exit code ${exitCode}: ${stdout}${stderr}`);
+      assert.match(stderr, /^cairn: [^\n]+\n$/);
+      assert.match(stderr, error === "ENOSPC" ? /full.*\(ENOSPC\)/ : /\(EIO\)/);
+    }
+    await assertSurvived(executable, db, plan, acknowledged(stdout));
+  });
+}
+
+async function tryEverySite(
+  executable: PrivateExecutable,
+  scenario: KillScenario,
+  calls: RegExp,
+  attempt: (site: CallSite, directory: string) => Promise<void>,
+): Promise<number> {
+  const { base, command, stdin, sitesMax = Infinity } = scenario;
+  const reference = executable.join("reference");
+  await copy(base, reference);
+  const sites = (await callSites(command(`${reference}/db`), reference, stdin))
+    .filter(({ call }) => calls.test(call));
+  rmSync(reference, { recursive: true });
+  const chosen = spread(sites, RUNS_ALL ? Infinity : sitesMax);
+  await inParallel(chosen, CASES_AT_ONCE, async (site) => {
+    const directory = executable.join(`case-${sites.indexOf(site)}`);
+    await copy(base, directory);
+    try {
+      await attempt(site, directory);
+    } catch (error) {
+      throw new Error(`at ${showSite(site)}: ${(error as Error).message}`, { cause: error });
+    }
+    rmSync(directory, { recursive: true });
+  });
+  return chosen.length;
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  const { exitCode, stderr } = await runProgram(["cp", "-a", from, to]);
+  assert.equal(exitCode, 0, stderr);
+}
+
+function spread<Item>(items: readonly Item[], countMax: number): Item[] {
+  if (items.length <= countMax) return [...items];
+  const step = (items.length - 1) / (countMax - 1);
+  return Array.from({ length: countMax }, (_, index) => items[Math.round(index * step)]!);
+}
+
+/**
+ * Holds what a killed or failed process left against its plan: as it is, after the executable has
+ * recovered it, and after compaction.
+ */
+async function assertSurvived(
+  executable: PrivateExecutable,
+  db: string,
+  plan: Plan,
+  acknowledged: number,
+): Promise<void> {
+  const found = await lookAt(executable, db);
+  assertFollows(found, plan, acknowledged);
+  const set = await runProgram([executable.path, "set", "--db", db, "after the crash", "here"]);
+  assert.equal(set.exitCode, 0, set.stderr);
+  const expected = contentsAfter({ start: found, steps: [[["after the crash", "here"]]] }, 1);
+  assertSame(await contentsOf(db), expected);
+  await using store = await KvStore.open(db);
+  assert.equal(store.stats().replay.truncatedBytes, 0, "recovery leaves no torn tail");
+  await store.compact();
+  await store.close();
+  assertSame(await contentsOf(db), expected);
+  const report = await KvStore.verify(db);
+  assert.deepEqual([report.problems, report.tornBytes], [[], 0]);
+}
+
+/** What is there before anything is repaired. */
+async function lookAt(executable: PrivateExecutable, db: string): Promise<Contents> {
+  // Before there is an ACTIVE there is no store, and nothing can have been acknowledged.
+  if (!existsSync(`${db}/wal/ACTIVE`)) return NOTHING;
+  const { exitCode, stdout, stderr } = await runProgram([executable.path, "verify", "--db", db]);
+  assert.equal(exitCode, 0, `verify: ${stdout}${stderr}`);
+  const found = await contentsOf(db);
+  assertSame(await contentsOf(db), found);
+  return found;
+}

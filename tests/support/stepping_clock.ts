@@ -1,0 +1,23 @@
+/** A test clock on which work takes time: slices of it end now and then, as on a busy machine. */
+
+import type { SeededRandom } from "./seeded_random.ts";
+import { TestClock } from "./test_clock.ts";
+
+const STEP_PROBABILITY = 0.3;
+const STEP_MS = 2;
+
+/** Its monotonic time moves by being read; its wall clock moves only when a test says so. */
+export class SteppingClock extends TestClock {
+  readonly #random: SeededRandom;
+  #steppedMs = 0;
+
+  constructor(random: SeededRandom, nowMs: number) {
+    super({ nowMs });
+    this.#random = random;
+  }
+
+  override monotonic(): number {
+    if (this.#random.chance(STEP_PROBABILITY)) this.#steppedMs += STEP_MS;
+    return super.monotonic() + this.#steppedMs;
+  }
+}
