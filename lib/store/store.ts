@@ -203,7 +203,8 @@ export class KvStore implements AsyncDisposable {
     try {
       const write = this.#writable();
       const version = write.batch(ops, options);
-      return ops.length === 0 ? Promise.resolve({ version }) : write.acknowledged(version);
+      if (ops.length > 0) return write.acknowledged(version);
+      return write.settled().then(() => ({ version }));
     } catch (error) {
       return this.#refuse(error);
     }
@@ -214,7 +215,7 @@ export class KvStore implements AsyncDisposable {
     const write = this.#writable();
     try {
       const version = write.batch(ops, options);
-      if (ops.length > 0) write.acknowledgedSync();
+      write.acknowledgedSync();
       return { version };
     } catch (error) {
       return write.refuseSync(error);

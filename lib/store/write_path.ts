@@ -194,8 +194,18 @@ export class WritePath {
    * again would do so for ever and let nothing else run.
    */
   async refuse(error: unknown): Promise<never> {
-    if (isAboutState(error)) await this.commit?.settled();
+    if (isAboutState(error)) await this.settled();
     throw error;
+  }
+
+  /**
+   * Resolves when what conditions have seen is durable and visible, so that something may be said
+   * on the strength of it. Rejects if it may be lost instead.
+   */
+  async settled(): Promise<void> {
+    if (this.commit === undefined) return;
+    await this.commit.settled();
+    this.writer.assertWritable();
   }
 
   /** As {@link refuse}, blocking. */
