@@ -53,8 +53,10 @@ export class LogWriter {
    * never takes away the error that a pooled one must see, nor the other way round.
    */
   #pooledFile: File;
-  #pooledSyncs = 0;
+  /** The descriptor on which a pooled fsync runs, which may be that of a segment closed since. */
+  #syncingFile: File | undefined;
   #failure: KvError | undefined;
+  #closed = false;
 
   /**
    * Goes on appending to the newest segment, all of which is durable, after record `lsn`. `sealed`
@@ -208,15 +210,16 @@ export class LogWriter {
     const offset = this.#bufferStart;
     const lsn = this.#lsnAppended;
     const file = this.#pooledFile;
-    this.#pooledSyncs++;
+    assert(this.#syncingFile === undefined, "one pooled fsync runs at a time");
+    this.#syncingFile = file;
     this.syncs++;
     try {
       await file.syncAsync();
     } catch (error) {
       throw this.#fail(error);
     } finally {
-      this.#pooledSyncs--;
-      if (file !== this.#pooledFile && this.#pooledSyncs === 0) file.close();
+      this.#syncingFile = undefined;
+      if (file !== this.#pooledFile || this.#closed) file.close();
     }
     // A failure in the meantime, of whatever kind, makes this success worth nothing.
     this.assertWritable();
@@ -264,13 +267,15 @@ export class LogWriter {
 
   /** Lets go of the writer's own descriptor. */
   close(): void {
-    if (this.#pooledSyncs === 0) this.#pooledFile.close();
+    this.#closed = true;
+    // Blocking writes may have overtaken an fsync that still runs: it closes its descriptor itself.
+    if (this.#pooledFile !== this.#syncingFile) this.#pooledFile.close();
   }
 
   #adopt(segment: Segment): void {
     const pooledFile = this.#context.fs.open(segment.file.path, "write");
     this.#context.segments.append(segment);
-    if (this.#pooledSyncs === 0) this.#pooledFile.close();
+    if (this.#pooledFile !== this.#syncingFile) this.#pooledFile.close();
     this.#pooledFile = pooledFile;
     this.#segment = segment;
     this.#bufferStart = segment.length;

@@ -132,7 +132,7 @@ export class Compactor {
       await settle();
       this.#checkCancelled();
     } catch (error) {
-      for (const output of group.outputs) output.abort();
+      for (const output of group.outputs) this.#abort(output);
       throw error;
     }
     const outputs = group.outputs.map((output) => output.segment);
@@ -156,6 +156,17 @@ export class Compactor {
     result.segmentsAfter += outputs.length;
     result.bytesReclaimed += bytesBefore - outputs.reduce((sum, output) => sum + output.length, 0);
     result.recordsMoved += outputs.reduce((sum, output) => sum + output.recordCount, 0);
+  }
+
+  /** What cannot be removed now is removed at the next opening; the first error says more. */
+  #abort(output: CompactionOutput): void {
+    try {
+      output.abort();
+    } catch (error) {
+      this.#context.logger.warn("Removing an unfinished compaction output failed: {error}", {
+        error,
+      });
+    }
   }
 
   async #copy(input: Segment, group: GroupCopy): Promise<void> {

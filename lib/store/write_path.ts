@@ -11,7 +11,7 @@ import type { FileLock } from "../fs/file_system.ts";
 import { BATCH_BYTES_LIMIT } from "../limits.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
-import { CommandLog } from "../telemetry/logger.ts";
+import { CommandLog, type Logger } from "../telemetry/logger.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { Keydir } from "./keydir.ts";
 import { LazySync } from "./lazy_sync.ts";
@@ -51,6 +51,7 @@ export class WritePath {
   #keydir: Keydir;
   #clock: Clock;
   #encoder: RecordEncoder;
+  #logger: Logger;
   #commands: CommandLog;
 
   constructor(options: ResolvedOptions, log: OpenedLog, lock: FileLock) {
@@ -60,6 +61,7 @@ export class WritePath {
     this.#active = active;
     this.#keydir = keydir;
     this.#clock = clock;
+    this.#logger = logger;
     this.#commands = new CommandLog(logger);
     const writer = new LogWriter(
       {
@@ -237,7 +239,7 @@ export class WritePath {
       if (writer.failure === undefined) {
         await this.#lazy?.flush();
         writer.seal();
-        this.#active.noteDurable(this.#keydir.segments.ordered);
+        this.#noteDurable();
         await maintenance.hintAtClose(writer.segment);
       } else if (this.#lazy !== undefined) {
         // Writes that were acknowledged before the failure may be lost: somebody has to be told.
@@ -280,6 +282,16 @@ export class WritePath {
           expiresAt,
         );
       }
+    }
+  }
+
+  /** A courtesy to later openings: everything is durable whether or not this succeeds. */
+  #noteDurable(): void {
+    try {
+      this.#active.noteDurable(this.#keydir.segments.ordered);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#logger.warn("Noting the length of the log failed: {error}", { error });
     }
   }
 

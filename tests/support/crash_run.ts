@@ -10,7 +10,10 @@ import { SteppingClock } from "./stepping_clock.ts";
 import { PATH, turn } from "./test_store.ts";
 import { type ModelOp, WriteHistory } from "./write_history.ts";
 
-const KEYS = Array.from({ length: 14 }, (_, index) => `key-${index}`);
+/** Some keys are written all the time; others lie in old segments that stay mostly alive. */
+const HOT_KEYS = Array.from({ length: 8 }, (_, index) => `hot-${index}`);
+const COLD_KEYS = Array.from({ length: 40 }, (_, index) => `cold-${index}`);
+const COLD_PROBABILITY = 0.25;
 const TURNS_MAX = 2000;
 
 /** How to run again what failed. */
@@ -57,7 +60,7 @@ class CrashRun {
     for (let life = 0; life < lives; life++) {
       const store = await this.#open();
       await this.#history.check(store, this.#clock.now());
-      if (this.#random.chance(0.9)) this.#fs.stopAfter(this.#random.between(1, 150));
+      if (this.#random.chance(0.9)) this.#fs.stopAfter(this.#random.between(1, 250));
       await this.#work(store);
       await this.#end(store);
     }
@@ -76,7 +79,12 @@ class CrashRun {
           random: this.#random,
           durability: this.#durability,
           segmentBytesMax: 4096,
-          compaction: { auto: this.#random.chance(0.5), deadBytesMin: 2048 },
+          compaction: {
+            auto: this.#random.chance(0.6),
+            deadRatio: this.#random.pick([0.2, 0.5, 0.7]),
+            totalBytes: this.#random.pick([0, 1 << 20]),
+            deadBytesMin: this.#random.pick([1, 2048]),
+          },
         });
         if (!this.#fs.stopped) {
           this.#fs.stopAfter(Infinity);
@@ -92,7 +100,7 @@ class CrashRun {
   }
 
   async #work(store: KvStore): Promise<void> {
-    const steps = this.#random.between(10, 120);
+    const steps = this.#random.between(10, 130);
     for (let step = 0; step < steps && !this.#fs.stopped; step++) {
       this.#step(store);
       if (this.#random.chance(0.4)) await turn();
@@ -109,7 +117,7 @@ class CrashRun {
       case 2:
         return this.#batch(store);
       case 3:
-        if (random.chance(0.4)) this.#track(store.compact());
+        if (random.chance(0.2)) this.#track(store.compact());
         return;
       case 4:
         return this.#flush(store);
@@ -147,7 +155,7 @@ class CrashRun {
   }
 
   #delete(store: KvStore): void {
-    const key = this.#random.pick(KEYS);
+    const key = this.#randomKey();
     if (!this.#history.exists(key, this.#clock.now())) {
       const call = store.delete(key).then(
         () => assert.fail(`${key} was deleted, and does not exist`),
@@ -163,8 +171,7 @@ class CrashRun {
   #batch(store: KvStore): void {
     const ops: ModelOp[] = Array.from(
       { length: this.#random.between(1, 6) },
-      () =>
-        this.#random.chance(0.3) ? { op: "del", key: this.#random.pick(KEYS) } : this.#randomSet(),
+      () => this.#random.chance(0.3) ? { op: "del", key: this.#randomKey() } : this.#randomSet(),
     );
     const lsn = this.#history.issue(ops);
     this.#acknowledge(lsn, store.batch(ops.map(toBatchOp)));
@@ -177,7 +184,7 @@ class CrashRun {
 
   /** What is visible now must be what the history says. */
   #read(store: KvStore): void {
-    const key = this.#random.pick(KEYS);
+    const key = this.#randomKey();
     try {
       const { version, durableVersion } = store.stats();
       this.#history.promise(durableVersion);
@@ -190,11 +197,15 @@ class CrashRun {
     }
   }
 
+  #randomKey(): string {
+    return this.#random.pick(this.#random.chance(COLD_PROBABILITY) ? COLD_KEYS : HOT_KEYS);
+  }
+
   #randomSet(): ModelOp & { op: "set" } {
     const random = this.#random;
     const length = random.chance(0.03) ? random.between(3000, 6000) : random.between(0, 250);
     const expiresAt = random.chance(0.2) ? this.#clock.now() + random.between(1, 2000) : 0;
-    return { op: "set", key: random.pick(KEYS), value: random.bytes(length), expiresAt };
+    return { op: "set", key: this.#randomKey(), value: random.bytes(length), expiresAt };
   }
 
   #acknowledge(lsn: number, call: Promise<{ version: number }>): void {
