@@ -61,6 +61,16 @@ function methods<Shape>(what: string, names: readonly string[]) {
 const RATIO = "a number above 0 and at most 1";
 const OBJECT = "an object";
 
+const compactionEntries = {
+  auto: v.optional(boolean, true),
+  deadRatio: v.optional(
+    v.pipe(v.number(RATIO), v.gtValue(0, RATIO), v.maxValue(1, RATIO)),
+    0.5,
+  ),
+  totalBytes: v.optional(integer(0, Number.MAX_SAFE_INTEGER), TOTAL_BYTES_DEFAULT),
+  deadBytesMin: v.optional(integer(0, Number.MAX_SAFE_INTEGER), DEAD_BYTES_MIN_DEFAULT),
+};
+
 const schema = v.strictObject({
   durability: v.optional(
     v.union([
@@ -76,15 +86,7 @@ const schema = v.strictObject({
   valueBytesMax: v.optional(integer(1, VALUE_BYTES_LIMIT), VALUE_BYTES_MAX_DEFAULT),
   keyBytesMax: v.optional(integer(1, KEY_BYTES_LIMIT), KEY_BYTES_MAX_DEFAULT),
   compaction: v.optional(
-    v.strictObject({
-      auto: v.optional(boolean, true),
-      deadRatio: v.optional(
-        v.pipe(v.number(RATIO), v.gtValue(0, RATIO), v.maxValue(1, RATIO)),
-        0.5,
-      ),
-      totalBytes: v.optional(integer(0, Number.MAX_SAFE_INTEGER), TOTAL_BYTES_DEFAULT),
-      deadBytesMin: v.optional(integer(0, Number.MAX_SAFE_INTEGER), DEAD_BYTES_MIN_DEFAULT),
-    }, OBJECT),
+    v.strictObject(compactionEntries, OBJECT),
     {},
   ),
   readOnly: v.optional(boolean, false),
@@ -119,9 +121,10 @@ export function resolveOptions(options: OpenOptions): ResolvedOptions {
   const issue = result.issues[0];
   const name = v.getDotPath(issue) ?? "options";
   if (issue.type === "strict_object" && issue.expected === "never") {
+    const known = name.startsWith("compaction.") ? compactionEntries : schema.entries;
     throw new KvError(
       "InvalidArgument",
-      `Option ${name} does not exist: the options are ${Object.keys(schema.entries).join(", ")}`,
+      `Option ${name} does not exist: the options are ${Object.keys(known).join(", ")}`,
     );
   }
   throw new KvError(

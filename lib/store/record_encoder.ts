@@ -111,6 +111,7 @@ export class RecordEncoder {
 
   #valueRoom(key: KeyInput, value: ValueInput): number {
     if (typeof value === "string") {
+      if (!value.isWellFormed()) throw malformedText(key);
       if (value.length <= UNMEASURED_CHARACTERS_MAX) return value.length * 3;
       const byteLength = Buffer.byteLength(value, "utf8");
       if (byteLength > this.#valueBytesMax) throw this.#valueTooLarge(key, byteLength);
@@ -133,4 +134,12 @@ export class RecordEncoder {
         `allowed (option valueBytesMax)`,
     );
   }
+}
+
+function malformedText(key: KeyInput): KvError {
+  return new KvError(
+    "InvalidArgument",
+    `Value of key ${showKey(key)} holds half of a surrogate pair, which UTF-8 cannot represent: ` +
+      `pass bytes instead of text`,
+  );
 }

@@ -6,6 +6,7 @@ import { formatNodeId } from "../format/node_id.ts";
 import { defaultFileSystem } from "../fs/default.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { CommandLog } from "../telemetry/logger.ts";
+import { inspectFile, type InspectItem, type InspectOptions } from "../tools/inspect.ts";
 import { type RepairOptions, type RepairReport, repairStore } from "../tools/repair.ts";
 import { type VerifyReport, verifyStore } from "../tools/verify.ts";
 import { Expirer } from "./expirer.ts";
@@ -130,6 +131,17 @@ export class KvStore implements AsyncDisposable {
     options: RepairOptions & Pick<OpenOptions, "fileSystem" | "clock" | "random"> = {},
   ): Promise<RepairReport> {
     return repairStore(options.fileSystem ?? defaultFileSystem, path, destination, options);
+  }
+
+  /**
+   * Goes through one file of a store, whichever it is: what kind it is, then frame by frame or entry
+   * by entry what it holds, damage included. Only reads; throws `Io` if it cannot.
+   */
+  static inspect(
+    file: string,
+    options: InspectOptions & Pick<OpenOptions, "fileSystem"> = {},
+  ): AsyncIterableIterator<InspectItem> {
+    return inspectFile(options.fileSystem ?? defaultFileSystem, file, options);
   }
 
   /** The directory it was opened with. */

@@ -8,6 +8,7 @@ import {
   assertExact,
   LAZY,
   logBytes,
+  logNames,
   MemoryLogger,
   openInMemory,
   pattern,
@@ -15,7 +16,7 @@ import {
   turn,
   until,
 } from "../support/test_store.ts";
-import { InterceptingFileSystem } from "../support/intercepting_file_system.ts";
+import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
 import { TestClock } from "../support/test_clock.ts";
 
 const KIB = 1024;
@@ -98,16 +99,47 @@ test("above totalBytes, a segment that is mostly dead is rewritten, and the othe
 test("tombstones that still hide something are not rewritten again and again", async () => {
   const fs = new MemoryFileSystem();
   const compaction = { deadRatio: 0.5, totalBytes: 16 * KIB, deadBytesMin: 1 };
-  const options = { durability: LAZY, segmentBytesMax: 8 * KIB, compaction };
+  const options = { durability: LAZY, segmentBytesMax: 32 * KIB, compaction };
+  await using store = await openInMemory(options, fs);
+  const key = (i: number) => `${i} `.padEnd(900, "k");
+  for (let i = 0; i < 400; i++) await store.set(key(i), pattern(3 * KIB, i));
+  // Each hides a value in a segment that is far from being half dead; together they fill segments.
+  for (let i = 0; i < 400; i += 8) await store.delete(key(i));
+  for (let i = 0; i < 100; i++) {
+    await store.set(`new ${i}`, pattern(KIB, i));
+    if (i % 10 === 0) await idle(store);
+  }
+  assert.equal(store.stats().compactions, 0);
+  // Nor after reopening, when the figures of closed segments come from their hints.
+  const closed = store.stats().segments - 1;
+  const hints = () => logNames(fs).filter((name) => name.endsWith(".hint")).length;
+  await until("every closed segment has its hint", () => hints() === closed);
+  await store.close();
+  await using again = await openInMemory(options, fs);
+  assert.equal(again.stats().replay.hints, closed);
+  for (let i = 0; i < 20; i++) await again.set(`newer ${i}`, pattern(KIB, i));
+  await idle(again);
+  assert.equal(again.stats().compactions, 0);
+});
+
+test("what dies while compaction runs is compacted next, though nothing more is written", async () => {
+  const base = new MemoryFileSystem();
+  const fs = new InterceptingFileSystem(base);
+  const gate = new Gate();
+  const compaction = { deadBytesMin: 4 * KIB };
+  const options = { durability: LAZY, segmentBytesMax: 16 * KIB, compaction };
   await using store = await openInMemory(options, fs);
   for (let i = 0; i < 200; i++) await store.set(`${i}`, pattern(KIB, i));
-  // Each delete hides a value in a segment of its own, none of which is half dead.
-  for (let i = 0; i < 200; i += 8) await store.delete(`${i}`);
   await idle(store);
-  const { compactions } = store.stats();
-  for (let i = 0; i < 200; i++) await turn();
-  assert(store.stats().compactions - compactions <= 1);
-  assert(compactions < 40, `${compactions} compactions`);
+  fs.beforeSyncAsync = (path) => path.endsWith(".hint.tmp") ? gate.pass() : undefined;
+  for (let i = 0; i < 120; i++) await store.delete(`${i + (i % 2) * 80}`).catch(() => {});
+  await until("compaction is on its way", () => gate.waiting > 0 && store.stats().compacting);
+  for (let i = 0; i < 200; i++) await store.delete(`${i}`).catch(() => {});
+  assert.equal(store.stats().compactions, 0);
+  gate.open();
+  await idle(store);
+  assert.equal(store.size, 0);
+  assert(logBytes(base) < 12 * KIB, `${logBytes(base)} bytes`);
 });
 
 test("auto: false leaves everything to compact()", async () => {
@@ -170,7 +202,10 @@ test("a compaction that fails is logged, leaves all as it was, and is tried agai
   );
   assert.equal(store.stats().compactions, 0);
   await assertExact(store, base, clock.now());
+  await idle(store);
   fs.beforeChange = () => {};
+  await idle(store);
+  assert.equal(store.stats().compactions, 0, "nothing is tried at once");
   clock.advance(60_000);
   await until("it is compacted", () => store.stats().compactions > 0);
   await idle(store);

@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { replaceDurably } from "../../lib/fs/durable.ts";
+import type { File, OpenMode } from "../../lib/fs/file_system.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { readFile } from "../../lib/fs/whole_file.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
 import { takeCensus } from "../support/log_census.ts";
@@ -221,4 +224,32 @@ test("verify says nothing against a store that is being compacted", async () => 
   }
   running = false;
   await writer;
+});
+
+test("reading beside a compaction: a segment that is gone by now is looked for anew", async () => {
+  const fs = new MemoryFileSystem();
+  await using store = await openInMemory({ segmentBytesMax: 4096 }, fs);
+  for (let i = 0; i < 100; i++) await store.set(`${i % 30}`, pattern(300, i));
+  const before = new MemoryFileSystem();
+  before.makeDirectory(`${PATH}/wal`);
+  const old = readFile(fs, `${PATH}/wal/ACTIVE`, 1 << 20);
+  replaceDurably(before, `${PATH}/wal`, "ACTIVE", old);
+  await store.compact();
+
+  /** Shows the ACTIVE of before the compaction to whoever asks first. */
+  class LateFileSystem extends InterceptingFileSystem {
+    asked = 0;
+
+    override open(path: string, mode: OpenMode): File {
+      if (path.endsWith("/ACTIVE") && this.asked++ === 0) return before.open(path, mode);
+      return super.open(path, mode);
+    }
+  }
+  const late = new LateFileSystem(fs);
+  assert.deepEqual((await KvStore.verify(PATH, { fileSystem: late })).problems, []);
+  late.asked = 0;
+  await using copy = await openInMemory({ readOnly: true }, late);
+  assert.equal(copy.size, 30);
+  for (let i = 70; i < 100; i++) assert.deepEqual(copy.getSync(`${i % 30}`), pattern(300, i));
+  assert(late.asked > 1);
 });

@@ -83,6 +83,29 @@ for (const [name, durability] of DURABILITIES) {
     assert.equal(text(await store.get("n")), "25");
   });
 
+  test(`${name}: so do blocking ones, against a write that is in flight`, async () => {
+    await using store = await openInMemory({ durability });
+    store.setSync("n", "0");
+    const inFlight = store.set("n", "1", { ifVersion: 1 });
+    let attempts = 0;
+    for (let done = false; !done && attempts < 10; attempts++) {
+      const { value, version } = store.getEntrySync("n")!;
+      try {
+        store.setSync("n", `${Number(text(value)) + 1}`, { ifVersion: version });
+        done = true;
+      } catch {
+        // The write in flight was quicker.
+      }
+    }
+    await inFlight;
+    assert.equal(text(store.getSync("n")), "2");
+    assert(attempts <= 2);
+    const deletion = store.delete("n");
+    await failsWith("NotFound", /"n"/, () => store.deleteSync("n"));
+    assert.equal(store.has("n"), false);
+    await deletion;
+  });
+
   test(`${name}: a chain of conditions on writes that are all in flight`, async () => {
     await using store = await openInMemory({ durability });
     const results = await Promise.all([

@@ -78,6 +78,25 @@ for (const [name, durability] of DURABILITIES) {
     assert.equal(store.stats().indexKeyBytes, 5);
   });
 
+  test(`${name}: expired keys go by themselves, without anybody asking for them`, async () => {
+    const clock = new TestClock({ nowMs: NOW });
+    await using store = await openInMemory({ durability, clock });
+    await store.set("later", "v", { ttl: 100_000 });
+    await Promise.all(
+      Array.from({ length: 1500 }, (_, i) => store.set(`k${i}`, "v", { ttl: 1000 + i % 3 })),
+    );
+    clock.advance(2000);
+    for (let i = 0; i < 10; i++) await turn();
+    // What was only hidden would be there again by the clock of before.
+    clock.setNow(NOW);
+    assert.deepEqual(await scanKeys(store), ["later"]);
+    clock.setNow(NOW + 2000);
+    clock.advance(98_000);
+    await turn();
+    clock.setNow(NOW);
+    assert.deepEqual(await scanKeys(store), []);
+  });
+
   test(`${name}: the end survives reopening, and passes while the store is closed`, async () => {
     const clock = new TestClock({ nowMs: NOW });
     const fs = new MemoryFileSystem();

@@ -4,9 +4,15 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
-import { readFile } from "../../lib/fs/whole_file.ts";
+import { decodeHintHeader, encodeHintHeader } from "../../lib/format/hint.ts";
+import { isDataOp, OP_DELETE } from "../../lib/format/record.ts";
+import type { File } from "../../lib/fs/file_system.ts";
+import { readFile, readFully } from "../../lib/fs/whole_file.ts";
+import { HintReader } from "../../lib/log/hint_reader.ts";
 import { KvStore } from "../../lib/store/store.ts";
+import { framesOf } from "../support/frames.ts";
 import { InterceptingFileSystem } from "../support/intercepting_file_system.ts";
+import { takeCensus } from "../support/log_census.ts";
 import {
   assertExact,
   LAZY,
@@ -30,6 +36,7 @@ async function prepare(): Promise<{ fs: MemoryFileSystem; hints: string[]; clock
   for (let i = 0; i < 120; i++) {
     await store.set(`key ${i % 70}`, pattern(300, i), i % 9 === 0 ? { ttl: 1_000_000 } : {});
     if (i % 7 === 0) await store.delete(`key ${i % 70}`);
+    if (i % 21 === 0) await store.set(`key ${i % 70}`, "back at once");
     if (i % 11 === 0) {
       await store.batch([
         { op: "set", key: `b ${i}`, value: "1" },
@@ -51,6 +58,12 @@ function overwrite(fs: MemoryFileSystem, name: string, bytes: Uint8Array): void 
   file.close();
 }
 
+function readAll(file: File): Uint8Array {
+  const bytes = new Uint8Array(file.size());
+  readFully(file, bytes, 0, bytes.length, 0);
+  return bytes;
+}
+
 const bytesOf = (fs: MemoryFileSystem, name: string) => readFile(fs, `${WAL}/${name}`, 1 << 30);
 
 test("hints are used at opening, and give the same store as reading everything", async () => {
@@ -68,6 +81,26 @@ test("hints are used at opening, and give the same store as reading everything",
   assert.deepEqual(await scanAll(without), entries);
   assert.equal(without.stats().aliveBytes, aliveBytes);
   assert.equal(without.stats().version, version);
+});
+
+test("a hint lists every delete of its segment, and every set that is still alive", async () => {
+  const { fs, hints, clock } = await prepare();
+  for (const name of hints) {
+    const file = fs.open(`${WAL}/${name}`, "read");
+    const hint = new HintReader(file);
+    const listed = new Map<number, number>();
+    while (hint.next()) listed.set(hint.lsn, hint.op);
+    assert.equal(hint.problem, undefined);
+    const segment = fs.open(`${WAL}/${name.replace(".hint", ".log")}`, "read");
+    const frames = framesOf(readAll(segment)).filter(({ op }) => isDataOp(op));
+    const alive = new Set(takeCensus(fs, PATH, clock.now()).entries.values().map((e) => e.version));
+    for (const { op, lsn } of frames) {
+      if (op === OP_DELETE || alive.has(lsn)) assert.equal(listed.get(lsn), op, `LSN ${lsn}`);
+    }
+    assert.equal(hint.header?.recordCount, frames.length);
+    file.close();
+    segment.close();
+  }
 });
 
 test("a missing hint is written at the next opening", async () => {
@@ -102,6 +135,16 @@ test("every kind of damage to a hint: the segment is read instead, and the hint 
     ["without its end", () => good.slice(0, good.length - 8)],
     ["cut in the header", () => good.slice(0, 20)],
     ["with something behind it", () => Uint8Array.of(...good, 0)],
+    ...(["coveredLength", "recordCount", "chain", "lastLsn"] as const).map((
+      field,
+    ): [string, () => Uint8Array] => [`of another state: ${field}`, () => {
+      const header = decodeHintHeader(good);
+      assert(typeof header !== "string");
+      const delta = field === "lastLsn" ? -header.lastLsn : -1;
+      const bytes = good.slice();
+      bytes.set(encodeHintHeader({ ...header, [field]: header[field] + delta }));
+      return bytes;
+    }]),
     ...Array.from({ length: 60 }, (_, i): [string, () => Uint8Array] => {
       const at = Math.floor(good.length * i / 60);
       return [`bit ${i % 8} of byte ${at} flipped`, () => {

@@ -24,7 +24,7 @@ import {
   scanAll,
 } from "../support/test_store.ts";
 
-const RUNS = 60 * Number(process.env["CAIRN_TEST_RUNS"] ?? 1);
+const RUNS = 150 * Number(process.env["CAIRN_TEST_RUNS"] ?? 1);
 
 /** A store with its model. */
 class Subject {

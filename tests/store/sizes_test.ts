@@ -149,3 +149,24 @@ for (const [name, durability] of DURABILITIES) {
     assert.deepEqual(await scanKeys(store, { prefix: "longer than any key" }), []);
   });
 }
+
+test("text that is no valid Unicode is refused as a value, rather than altered", async () => {
+  const store = await openInMemory();
+  await store.set("a", "before");
+  await assert.rejects(store.set("a", "half \ud83d"), {
+    code: "InvalidArgument",
+    message: /surrogate.*pass bytes/,
+  });
+  assert.equal(text(store.getSync("a")), "before");
+  await store.set("a", "whole \ud83d\ude00");
+  assert.equal(text(store.getSync("a")), "whole \ud83d\ude00");
+  await store.close();
+});
+
+test("a misspelt compaction option is told the names that exist", async () => {
+  const compaction = { deadRatios: 0.5 } as object;
+  await assert.rejects(openInMemory({ compaction }), {
+    code: "InvalidArgument",
+    message: /compaction\.deadRatios does not exist: the options are auto, deadRatio,/,
+  });
+});

@@ -57,6 +57,7 @@ export class LoopFileSystem implements Disposable {
   /** Where it is mounted. */
   readonly path: string = this.#directory.join("mounted");
   #mounted = false;
+  readonly #onUnload = () => this[Symbol.dispose]();
 
   constructor(kind: LoopFileSystemKind) {
     this.#kind = kind;
@@ -71,6 +72,8 @@ export class LoopFileSystem implements Disposable {
       this[Symbol.dispose]();
       throw error;
     }
+    // For tests that are given up when their time is over: they never come to their end.
+    globalThis.addEventListener("unload", this.#onUnload);
   }
 
   /** The program that cuts the power, for those who know the right moment. */
@@ -96,9 +99,11 @@ export class LoopFileSystem implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    globalThis.removeEventListener("unload", this.#onUnload);
     try {
       // Lazily, as a test that failed may have left a process with open files.
       if (this.#mounted) run("umount", "--lazy", this.path);
+      this.#mounted = false;
     } finally {
       this.#directory[Symbol.dispose]();
     }

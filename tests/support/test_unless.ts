@@ -11,7 +11,8 @@ export function testUnless(
   reason: string | undefined,
   name: string,
   run: () => void | Promise<void>,
+  timeoutMs = TIMEOUT_MS,
 ): void {
-  if (reason === undefined) test(name, { timeout: TIMEOUT_MS }, run);
+  if (reason === undefined) test(name, { timeout: timeoutMs }, run);
   else test(`${name} [skipped: ${reason}]`, { skip: reason }, run);
 }
