@@ -285,12 +285,12 @@ export class WritePath {
     }
   }
 
-  /** A courtesy to later openings: everything is durable whether or not this succeeds. */
+  /** Not worth failing for on a full disk: everything is durable whether or not this is noted. */
   #noteDurable(): void {
     try {
       this.#active.noteDurable(this.#keydir.segments.ordered);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
+      if (!(error instanceof KvError) || error.code !== "NoSpace") throw error;
       this.#logger.warn("Noting the length of the log failed: {error}", { error });
     }
   }

@@ -78,8 +78,10 @@ export async function failAtEveryCall(
     const db = `${directory}/db`;
     const result = await runFailing(site, error, command(db), directory, stdin);
     const { exitCode, stdout, stderr } = result;
+    // On a full disk, closing does without the note in ACTIVE of how long the log is.
+    const isNote = error === "ENOSPC" && site.path.endsWith("ACTIVE.tmp");
     if (site.path === LOCK_PATH && site.call !== "openat") assert.equal(exitCode, 0, stderr);
-    else {
+    else if (!isNote || exitCode !== 0) {
       assert.equal(exitCode, 6, `exit code ${exitCode}: ${stdout}${stderr}`);
       assert.match(stderr, /^cairn: [^\n]+\n$/);
       assert.match(stderr, error === "ENOSPC" ? /full.*\(ENOSPC\)/ : /\(EIO\)/);
