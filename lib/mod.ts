@@ -25,6 +25,17 @@ export type { Logger } from "./telemetry/logger.ts";
 export type { File, FileLock, FileStat, FileSystem, OpenMode } from "./fs/file_system.ts";
 export { MemoryFileSystem } from "./fs/memory_file_system.ts";
 export type {
+  ControlItem,
+  DamageItem,
+  EntryItem,
+  FieldsItem,
+  FileItem,
+  InspectedFile,
+  InspectItem,
+  InspectOptions,
+  RecordItem,
+} from "./tools/inspect.ts";
+export type {
   BrokenBatchReport,
   LostRange,
   RepairOptions,

@@ -5,7 +5,9 @@ import { addCompact } from "./commands/compact.ts";
 import { addDel } from "./commands/del.ts";
 import { addGet } from "./commands/get.ts";
 import { addHelp } from "./commands/help.ts";
+import { addInspect } from "./commands/inspect.ts";
 import { addList } from "./commands/list.ts";
+import { addRepair } from "./commands/repair.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSet } from "./commands/set.ts";
 import { addStats } from "./commands/stats.ts";
@@ -51,6 +53,8 @@ export function createProgram(): Command {
   addStats(program, stdout);
   addCompact(program, stdout);
   addVerify(program, stdout);
+  addRepair(program, stdout);
+  addInspect(program, stdout);
   addVersion(program, stdout);
   addHelp(program);
   return program;

@@ -10,7 +10,11 @@
  */
 
 import { Buffer } from "node:buffer";
-import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
+import {
+  decodeBatchHeader,
+  decodeSyncMark,
+  SEGMENT_FRAME_BYTES,
+} from "../format/control_record.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -25,14 +29,19 @@ import {
   isDataOp,
   LSN_OFFSET,
   MAGIC_OFFSET,
+  OP_BATCH,
   OP_OFFSET,
+  OP_SYNC,
   readU64,
   VERSION_OFFSET,
 } from "../format/record.ts";
 import type { File } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
+import { SegmentReader } from "../log/segment_reader.ts";
 
 const WINDOW_BYTES = 1 << 20;
+/** How many stretches inside a damaged frame are followed; whoever has more has a log in it. */
+const LINK_TRIES_MAX = 256;
 
 const MAGIC_BYTES = Buffer.alloc(4);
 MAGIC_BYTES.writeUInt32LE(FRAME_MAGIC);
@@ -41,16 +50,19 @@ MAGIC_BYTES.writeUInt32LE(FRAME_MAGIC);
 export interface Resumption {
   /** Offset of a sound frame, or the end of the file. */
   offset: number;
-  /** Whether it is certain that a frame ended right before, so that this one is part of no value. */
+  /** Whether it is certain that the damaged frame ends right before: this one is no part of it. */
   atBoundary: boolean;
+  /** Whether that damaged frame was a record, which so had the next LSN. */
+  skipsRecord: boolean;
 }
 
-/** What is known of the frames before the damage. */
+/** What is known of the file, and of the frames before the damage. */
 export interface Preceding {
-  /** LSN of the last record before it. */
+  fileId: number;
+  /** LSN of the last record before the damage. */
   lastLsn: number;
-  /** Whether LSNs grow by exactly one from record to record in this file. */
-  consecutive: boolean;
+  /** LSN of the file's first record, if LSNs grow by exactly one in it; else undefined. */
+  firstLsn: number | undefined;
 }
 
 /** Searches one file, up to a fixed end. Memory: a window of 1 MiB, or the longest frame met. */
@@ -71,11 +83,16 @@ export class FrameSearch {
   /** Where frames go on behind the damage at `offset`; undefined if nowhere. */
   resume(offset: number, preceding: Preceding): Resumption | undefined {
     const claimed = this.#claimedEnd(offset, preceding);
-    if (claimed !== undefined) return { offset: claimed, atBoundary: true };
+    if (claimed !== undefined) {
+      const linked = this.#findLinked(offset + 1, claimed);
+      if (linked !== undefined) return { offset: linked, atBoundary: false, skipsRecord: false };
+      return { offset: claimed, atBoundary: true, skipsRecord: isDataOp(this.#damaged.op) };
+    }
     const found = this.find(offset + 1);
     if (found < 0) return undefined;
     // The first frame of a segment always has the same length.
-    return { offset: found, atBoundary: offset === 0 && found === SEGMENT_FRAME_BYTES };
+    const atBoundary = offset === 0 && found === SEGMENT_FRAME_BYTES;
+    return { offset: found, atBoundary, skipsRecord: false };
   }
 
   /** Reads the header of the damaged frame at `offset` if it makes sense, MAGIC and VERSION aside. */
@@ -90,14 +107,17 @@ export class FrameSearch {
   }
 
   /**
-   * The LSN in the damaged header at `offset`, whatever its other fields say; undefined if it is not
-   * one of a record.
+   * The LSN in the damaged header at `offset`; undefined if that is not one of a record, or if what
+   * stands before the LSN is damaged, since then nothing is known to be in its place.
    */
   readDamagedLsn(offset: number): number | undefined {
     const { bytes, view } = this.#window;
     const count = readFully(this.#file, bytes, 0, FRAME_HEADER_BYTES, offset);
-    if (count < FRAME_HEADER_BYTES || !isDataOp(view.getUint8(OP_OFFSET))) return undefined;
-    return readU64(view, LSN_OFFSET);
+    const isInPlace = count === FRAME_HEADER_BYTES &&
+      view.getUint32(MAGIC_OFFSET, true) === FRAME_MAGIC &&
+      view.getUint16(VERSION_OFFSET, true) === FORMAT_VERSION &&
+      isDataOp(view.getUint8(OP_OFFSET));
+    return isInPlace ? readU64(view, LSN_OFFSET) : undefined;
   }
 
   /** Offset of the first sound frame at or behind `start`; -1 if there is none. */
@@ -128,18 +148,33 @@ export class FrameSearch {
     const { frameLength } = this.#header;
     return at + frameLength <= count
       ? decodeFrame(this.#window, at, frameLength, this.#header) === FRAME_OK
-      : this.#readFrame(offset, frameLength);
+      : this.#readFrame(offset, frameLength) !== undefined;
   }
 
   /** Reads the frame at `offset` by itself, and leaves its header in `#header`. */
-  #readFrame(offset: number, frameLength: number): boolean {
+  #readFrame(offset: number, frameLength: number): ByteBuffer | undefined {
     const frame = allocateBuffer(frameLength);
     const count = readFully(this.#file, frame.bytes, 0, frameLength, offset);
-    return decodeFrame(frame, 0, count, this.#header) === FRAME_OK;
+    return decodeFrame(frame, 0, count, this.#header) === FRAME_OK ? frame : undefined;
+  }
+
+  /**
+   * Where sound frames begin that link up exactly to `end`. A frame in the value of another one
+   * cannot: that one's checksum would come between. So `end` is then not where that one ends.
+   */
+  #findLinked(start: number, end: number): number | undefined {
+    let found = this.find(start);
+    for (let tries = 0; found >= 0 && found < end && tries < LINK_TRIES_MAX; tries++) {
+      const reader = new SegmentReader(this.#file, found, end);
+      while (reader.next());
+      if (reader.status === FRAME_OK) return found;
+      found = this.find(reader.offset + 1);
+    }
+    return undefined;
   }
 
   /** The end that the damaged frame at `offset` claims, if what stands there bears it out. */
-  #claimedEnd(offset: number, { lastLsn, consecutive }: Preceding): number | undefined {
+  #claimedEnd(offset: number, preceding: Preceding): number | undefined {
     const damaged = this.#readDamagedHeader(offset);
     if (damaged === undefined) return undefined;
     const isRecord = isDataOp(damaged.op);
@@ -150,10 +185,21 @@ export class FrameSearch {
       return undefined;
     }
     if (decodeFrameHeader(view, 0, this.#end - end, this.#header) !== FRAME_OK) return undefined;
-    if (!this.#readFrame(end, this.#header.frameLength)) return undefined;
+    const frame = this.#readFrame(end, this.#header.frameLength);
+    if (frame === undefined) return undefined;
+    const lsn = this.#nextLsn(frame, preceding);
+    const least = preceding.lastLsn + (isRecord ? 2 : 1);
+    return (preceding.firstLsn === undefined ? lsn >= least : lsn === least) ? end : undefined;
+  }
+
+  /** The LSN that the next record has from the sound frame in `#header` on; -1 if none fits. */
+  #nextLsn({ view }: ByteBuffer, { fileId, firstLsn }: Preceding): number {
     const { op, lsn } = this.#header;
-    if (!isDataOp(op)) return end;
-    const least = lastLsn + (isRecord ? 2 : 1);
-    return (consecutive ? lsn === least : lsn >= least) ? end : undefined;
+    if (isDataOp(op)) return lsn;
+    if (op === OP_BATCH) return lsn - decodeBatchHeader(view, 0).count + 1;
+    if (op !== OP_SYNC) return -1;
+    const mark = decodeSyncMark(view, 0, lsn);
+    if (mark.fileId !== fileId) return -1;
+    return firstLsn === undefined ? Infinity : firstLsn + mark.recordCount;
   }
 }

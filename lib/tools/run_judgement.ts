@@ -4,10 +4,10 @@
  * it is damaged they may turn up in the search. What tells them apart is where they stand and which
  * LSNs they have:
  *
- * - A stretch is the log's own if it begins at a known boundary, holds a mark that names this file
- *   and its own offset, or links up to the end of the file.
- * - Any other must have LSNs that are missing between its neighbours, and must not be explained by
- *   the damaged record before it alone.
+ * - A stretch is the log's own if it begins at a known boundary, or holds a mark that names this
+ *   file and its own offset.
+ * - Any other must have LSNs that are missing between its neighbours, must not be explained by the
+ *   damaged record before it alone, and must be part of the longest sequence of such stretches.
  */
 
 import {
@@ -15,8 +15,8 @@ import {
   SEGMENT_FRAME_BYTES,
   SYNC_FRAME_BYTES,
 } from "../format/control_record.ts";
-import { frameLengthOf } from "../format/record.ts";
-import type { Damage, FrameRun, SegmentSurvey } from "./segment_survey.ts";
+import { FRAME_TRAILER_BYTES, frameLengthOf } from "../format/record.ts";
+import type { Damage, FrameRun, SegmentSurvey, Stretch } from "./segment_survey.ts";
 
 /** The LSNs that records of a segment can have. */
 export interface LsnWindow {
@@ -53,23 +53,70 @@ const CONTROL_GAPS: ReadonlySet<number> = new Set([
 export function judgeRuns(survey: SegmentSurvey, window: LsnWindow): Judgement {
   const damages = new Map(survey.damages.map((damage) => [damage.offset, damage]));
   const isAnchored = (run: FrameRun) => run.stretch.anchored && isWithin(run, window);
-  const following = findFollowing(survey, isAnchored);
-  const hasRoom = hasRoomForDoubtful(survey.runs.filter(isAnchored));
+  const roomStart = findRoomStart(survey, survey.runs.filter(isAnchored));
+  // Beyond that a damaged header more likely holds rubbish than an LSN.
+  const lsnMax = survey.runs.reduce((max, run) => Math.max(max, run.lastLsn), 0);
+  const claimMax = Math.min(window.max, lsnMax + survey.size);
   const runs: FrameRun[] = [];
-  let lsnBefore = window.min - 1;
-  let gapStart = 0;
-  survey.runs.forEach((run, index) => {
-    if (!isAnchored(run)) {
-      if (run.stretch.anchored || run.records === 0 || !isWithin(run, window)) return;
-      const claimedLsn = damages.get(gapStart)?.claimedLsn;
-      const gap = { start: gapStart, lsnBefore, claimedLsn, ...following[index]! };
-      if (isConsecutive(survey) ? !fitsConsecutive(run, gap) : !hasRoom || !fits(run, gap)) return;
-    }
-    runs.push(run);
-    lsnBefore = Math.max(lsnBefore, run.lastLsn);
-    gapStart = run.end;
-  });
+  let doubtful: FrameRun[] = [];
+  let before: Neighbour = { end: 0, lastLsn: window.min - 1, stretch: undefined };
+  const settle = (end: number, lsnAfter: number) => {
+    const link = (prior: Neighbour, run: FrameRun): boolean => {
+      // Without the first frame it is not known what a gap in the LSNs would mean.
+      const claimed = survey.header && damages.get(prior.end)?.claimedLsn;
+      const claimedLsn = (claimed ?? Infinity) <= claimMax ? claimed : undefined;
+      return follows(run, prior, { end, lsnAfter, claimedLsn }, isConsecutive(survey));
+    };
+    runs.push(...chooseChain(doubtful, before, link));
+    doubtful = [];
+  };
+  for (const run of survey.runs) {
+    if (isAnchored(run)) {
+      settle(run.start, lsnAtStart(run, survey) ?? Infinity);
+      runs.push(run);
+      // A mark tells how many records come before it, whether or not they can be read.
+      const isCounted = run.recordsBefore !== undefined && isConsecutive(survey);
+      const lastLsn = isCounted ? (lsnAtStart(run, survey) ?? 0) + run.records - 1 : run.lsnAtEnd;
+      before = { ...run, lastLsn: Math.max(before.lastLsn, lastLsn) };
+    } else if (
+      !run.stretch.anchored && !run.isForeign && run.records > 0 && isWithin(run, window) &&
+      run.start >= roomStart
+    ) doubtful.push(run);
+  }
+  settle(survey.size, Infinity);
   return { runs, gaps: findGaps(survey, runs, damages) };
+}
+
+/** What comes before a run. */
+type Neighbour = Pick<FrameRun, "end" | "lastLsn"> & { stretch: Stretch | undefined };
+
+/** How many runs back the choice of the best chain looks; more than any real damage makes. */
+const CHAIN_WINDOW = 256;
+
+/**
+ * Of doubtful runs, the ones that can follow one another and hold the most records. A value that is
+ * a copy of the log holds older records than those around it, so it breaks the order.
+ */
+function chooseChain(
+  doubtful: readonly FrameRun[],
+  before: Neighbour,
+  link: (prior: Neighbour, run: FrameRun) => boolean,
+): FrameRun[] {
+  const best: { records: number; prior: number }[] = [];
+  let last = -1;
+  doubtful.forEach((run, index) => {
+    let choice = link(before, run) ? { records: run.records, prior: -1 } : undefined;
+    for (let prior = Math.max(0, index - CHAIN_WINDOW); prior < index; prior++) {
+      const records = best[prior]!.records + run.records;
+      if (records <= (choice?.records ?? run.records) || !link(doubtful[prior]!, run)) continue;
+      choice = { records, prior };
+    }
+    best.push(choice ?? { records: -Infinity, prior: -1 });
+    if (choice !== undefined && choice.records > (best[last]?.records ?? 0)) last = index;
+  });
+  const chain: FrameRun[] = [];
+  for (let index = last; index >= 0; index = best[index]!.prior) chain.push(doubtful[index]!);
+  return chain.reverse();
 }
 
 function isWithin(run: FrameRun, { min, max }: LsnWindow): boolean {
@@ -88,64 +135,60 @@ function lsnAtStart(run: FrameRun, survey: SegmentSurvey): number | undefined {
   return survey.header!.firstLsn + run.recordsBefore;
 }
 
-/** What stands around a run of which it is not certain that it is the log's own. */
+/** What else is known of the place of a doubtful run. */
 interface Surroundings {
-  /** Where the sound frames before it end. */
-  start: number;
   /** Where the certain frames behind it begin. */
   end: number;
-  /** The newest LSN before it. */
-  lsnBefore: number;
   /** The least LSN behind it; Infinity if none is known. */
   lsnAfter: number;
-  /** The LSN that the damaged header before it gives. */
+  /** The LSN that the damaged header before it gives; undefined if it gives none that can be. */
   claimedLsn: number | undefined;
 }
 
-/** For each run, what is known of the certain ones behind it. */
-function findFollowing(
-  survey: SegmentSurvey,
-  isAnchored: (run: FrameRun) => boolean,
-): Pick<Surroundings, "end" | "lsnAfter">[] {
-  let end = survey.size;
-  let lsnAfter = Infinity;
-  const following = survey.runs.toReversed().map((run) => {
-    const known = { end, lsnAfter };
-    if (isAnchored(run)) {
-      end = run.start;
-      lsnAfter = Math.min(lsnAfter, lsnAtStart(run, survey) ?? Infinity);
-    }
-    return known;
-  });
-  return following.reverse();
+/** Whether a doubtful run can be the next one of the log's own behind `prior`. */
+function follows(
+  run: FrameRun,
+  prior: Neighbour,
+  around: Surroundings,
+  consecutive: boolean,
+): boolean {
+  const { lsnAfter, claimedLsn = 0 } = around;
+  if (run.firstLsn <= prior.lastLsn || run.lastLsn >= lsnAfter) return false;
+  if (run.stretch === prior.stretch) return true;
+  if (consecutive) return followsAtOnce(run, prior, around);
+  // A copy of older records, dropped since, fits into the gaps that they left; but not behind the
+  // record that holds it.
+  return run.stretch.linksToEnd || claimedLsn >= lsnAfter || run.firstLsn > claimedLsn;
 }
 
-function fits(run: FrameRun, { lsnBefore, lsnAfter }: Surroundings): boolean {
-  return run.firstLsn > lsnBefore && run.lastLsn < lsnAfter;
-}
-
-function fitsConsecutive(run: FrameRun, around: Surroundings): boolean {
-  if (!fits(run, around)) return false;
-  const { start, end, lsnBefore, lsnAfter, claimedLsn } = around;
-  const bytesBefore = run.start - start;
-  const missingBefore = run.firstLsn - lsnBefore - 1;
-  if (lsnAfter === Infinity && missingBefore * FRAME_BYTES_MIN > bytesBefore) return false;
+/** As {@link follows}, where LSNs ascend by exactly one. */
+function followsAtOnce(run: FrameRun, prior: Neighbour, around: Surroundings): boolean {
+  const { end, lsnAfter, claimedLsn } = around;
+  const bytesBefore = run.start - prior.end;
+  const missingBefore = run.firstLsn - prior.lastLsn - 1;
+  const isLast = run.stretch.linksToEnd;
+  if (lsnAfter === Infinity && !isLast && missingBefore * FRAME_BYTES_MIN > bytesBefore) {
+    return false;
+  }
   if (missingBefore > 0) return true;
   // The damaged header says that this very record begins there: then this one is part of its value.
   if (claimedLsn === run.firstLsn) return false;
-  // Nothing would be missing, and yet something is damaged on both sides: more likely a value.
-  return run.lastLsn + 1 < lsnAfter || CONTROL_GAPS.has(bytesBefore) ||
-    CONTROL_GAPS.has(end - run.end);
+  if (run.lastLsn + 1 < lsnAfter) return true;
+  // Nothing would be missing, and yet something is damaged on both sides: then it is more likely
+  // part of the value of one record, if there is room behind it for those that it would stand for.
+  const displaced = run.records - 1;
+  const isPossiblyValue = displaced * FRAME_BYTES_MIN <= end - run.end - FRAME_TRAILER_BYTES;
+  return !isPossiblyValue || CONTROL_GAPS.has(bytesBefore) || CONTROL_GAPS.has(end - run.end);
 }
 
 /**
- * In a compacted segment LSNs have gaps and tell less, but its mark counts the records. Each gap
- * between certain frames holds at least one damaged record; if no more are missing than there are
- * gaps, no doubtful frame can be one of them.
+ * Up to where a compacted segment has no room for doubtful records. LSNs have gaps there and tell
+ * less, but its mark counts the records. Each gap between certain frames holds at least one damaged
+ * record; if no more are missing than there are gaps, no doubtful frame can be one of them.
  */
-function hasRoomForDoubtful(anchored: readonly FrameRun[]): boolean {
-  const marked = anchored.findIndex((run) => run.recordsBefore !== undefined);
-  if (marked < 0) return true;
+function findRoomStart({ header }: SegmentSurvey, anchored: readonly FrameRun[]): number {
+  const marked = anchored.findLastIndex((run) => run.recordsBefore !== undefined);
+  if (marked < 0 || header?.compacted !== true) return 0;
   let records = 0;
   let gaps = 0;
   let end = 0;
@@ -154,7 +197,7 @@ function hasRoomForDoubtful(anchored: readonly FrameRun[]): boolean {
     end = run.end;
     if (run !== anchored[marked]) records += run.records;
   }
-  return anchored[marked]!.recordsBefore! - records > gaps;
+  return anchored[marked]!.recordsBefore! - records > gaps ? 0 : anchored[marked]!.start;
 }
 
 function findGaps(

@@ -17,6 +17,7 @@ import { SEGMENT_BYTES_LIMIT } from "../limits.ts";
 import type { SkippedFile } from "./repair_report.ts";
 import { makeSourceSegment, type SourceSegment } from "./segment_choice.ts";
 import { surveySegment } from "./segment_survey.ts";
+import { endsWithChecksum } from "./trailing_checksum.ts";
 import { TolerantFile } from "./tolerant_file.ts";
 
 const NODE_ID_BYTES_MAX = 64;
@@ -94,9 +95,11 @@ function readActiveIfSound(
       warnings.push(`${path} is missing: all segments were used`);
       return undefined;
     }
-    const decoded = decodeActive(readFile(fs, path, ACTIVE_BYTES_LIMIT));
+    const bytes = readFile(fs, path, ACTIVE_BYTES_LIMIT);
+    const decoded = decodeActive(bytes);
     if (!("message" in decoded)) return decoded;
-    if (decoded.unsupported) {
+    // A newer format that is sound is no damage; a version without a checksum to match is.
+    if (decoded.unsupported && endsWithChecksum(bytes)) {
       throw new KvError("Unsupported", `Cannot repair: ${path}: ${decoded.message}`, { path });
     }
     warnings.push(`${path} is damaged (${decoded.message}): all segments were used`);

@@ -5,7 +5,7 @@
  */
 
 import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
-import { NODE_ID_NAME, segmentName } from "../format/filename.ts";
+import { ACTIVE_NAME, NODE_ID_NAME, segmentName } from "../format/filename.ts";
 import { formatNodeId } from "../format/node_id.ts";
 import { allocateBuffer, type ByteBuffer } from "../format/record.ts";
 import { removeDurably, replaceDurably } from "../fs/durable.ts";
@@ -24,6 +24,8 @@ export class SalvageWriter {
   #directory: string;
   #active: ActiveFile;
   #createdAt: number;
+  /** Of all files begun, complete or not. */
+  #fileIds: number[] = [];
   #segments: Segment[] = [];
   #segment: Segment | undefined;
   #buffer: ByteBuffer = allocateBuffer(BUFFER_BYTES);
@@ -73,8 +75,8 @@ export class SalvageWriter {
   abort(): void {
     try {
       this.#segment?.file.close();
-      const names = this.#segments.map(({ fileId }) => segmentName(fileId));
-      removeDurably(this.#fs, this.#directory, [...names, NODE_ID_NAME]);
+      const names = this.#fileIds.map(segmentName);
+      removeDurably(this.#fs, this.#directory, [ACTIVE_NAME, NODE_ID_NAME, ...names]);
     } catch {
       // The error that led here matters more, and without ACTIVE nothing here is taken for a store.
     }
@@ -89,6 +91,7 @@ export class SalvageWriter {
 
   #openSegment(firstLsn: number, compacted: boolean): Segment {
     const fileId = this.#active.takeFileId();
+    this.#fileIds.push(fileId);
     const segment = createSegment(this.#fs, this.#directory, {
       fileId,
       compacted,

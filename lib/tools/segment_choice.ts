@@ -168,7 +168,7 @@ function coversAll(inputs: readonly SourceSegment[], output: SourceSegment): boo
 
 /** The LSNs that records of a chosen segment can have, by its own header and its neighbours'. */
 export function windowOf(segment: SourceSegment, choice: SegmentChoice): LsnWindow {
-  const { segments, disjoint } = choice;
+  const { segments, disjoint, newest } = choice;
   // A compacted segment that is not known to be alone may stand beside what it was made of.
   const isAlone = ({ survey }: SourceSegment) => disjoint || survey.header?.compacted === false;
   const neighbours = segments.filter((other) =>
@@ -177,9 +177,11 @@ export function windowOf(segment: SourceSegment, choice: SegmentChoice): LsnWind
   const position = segments.indexOf(segment);
   const next = neighbours.find((other) => segments.indexOf(other) > position);
   const previous = neighbours.findLast((other) => segments.indexOf(other) < position);
+  const min = segment.survey.header?.firstLsn ?? (disjoint ? previous?.firstLsn : undefined);
+  // Whatever compaction has written comes before the segment that is being appended to.
+  const above = isAlone(segment) ? next : newest?.survey.header && newest;
   return {
-    min: segment.survey.header?.firstLsn ?? (disjoint ? previous?.firstLsn : undefined) ??
-      LSN_WINDOW.min,
-    max: next === undefined || !isAlone(segment) ? LSN_WINDOW.max : next.firstLsn - 1,
+    min: min ?? LSN_WINDOW.min,
+    max: above === undefined || above === segment ? LSN_WINDOW.max : above.firstLsn - 1,
   };
 }

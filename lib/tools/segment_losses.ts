@@ -34,11 +34,10 @@ export function findLosses(
   keepPartialBatches: boolean,
 ): SegmentLosses {
   const { path, survey } = segment;
-  const { runs, gaps } = judgement;
-  const stretches = new Set(runs.map((run) => run.stretch));
-  const broken = survey.brokenBatches.filter(({ stretch }) => stretches.has(stretch));
+  const { gaps } = judgement;
+  const broken = survey.brokenBatches.filter((batch) => isOwnBatch(batch, judgement));
   const tornFrom = isNewest ? findTornTail(file, segment, judgement, broken) : Infinity;
-  const lengthWritten = segment.expected?.length || Infinity;
+  const lengthWritten = isNewest ? Infinity : segment.expected?.length ?? Infinity;
   const losses: SegmentLosses = {
     // Bytes behind the end that ACTIVE gives were never written by Cairn.
     lost: gaps.filter(({ offset }) => offset < tornFrom && offset < lengthWritten)
@@ -49,9 +48,14 @@ export function findLosses(
     tornBytes: Math.max(0, survey.size - tornFrom),
     tailBytes: countTailBytes(judgement),
   };
-  const missingEnd = isNewest ? undefined : findMissingEnd(segment, judgement, window);
+  const missingEnd = findMissingEnd(segment, judgement, window, isNewest);
   if (missingEnd !== undefined) losses.lost.push(missingEnd);
   return losses;
+}
+
+/** Whether a batch comes where its LSNs are due. One inside a value copied from the log does not. */
+function isOwnBatch({ offset, firstLsn }: BrokenBatch, { runs }: Judgement): boolean {
+  return runs.every((run) => run.end > offset || run.lastLsn < firstLsn);
 }
 
 function countTailBytes({ runs, gaps }: Judgement): number {
@@ -64,17 +68,21 @@ function makeLost(path: string, gap: Judgement["gaps"][number]): LostRange {
   return { path, offset, length, reason, ...(recordsLost === undefined ? {} : { recordsLost }) };
 }
 
-/** A closed segment has the length that ACTIVE gives; if that is unknown, it ends with a mark. */
+/**
+ * A closed segment has the length that ACTIVE gives; if that is unknown, it ends with a mark. The
+ * newest one is at least as long as ACTIVE says.
+ */
 function findMissingEnd(
   { path, survey, lastLsn, expected }: SourceSegment,
   { runs }: Judgement,
   { max }: LsnWindow,
+  isNewest: boolean,
 ): LostRange | undefined {
   const { size } = survey;
   const last = runs.at(-1);
   const length = Math.max(0, (expected?.length ?? size) - size);
   const isWhole = expected === undefined
-    ? last === undefined || last.end < size || last.endsWithMark
+    ? isNewest || last === undefined || last.end < size || last.endsWithMark
     : length === 0;
   if (isWhole) return undefined;
   const isOnlyMark = survey.header?.compacted === false && lastLsn === max;
@@ -93,7 +101,7 @@ function findMissingEnd(
  */
 function findTornTail(
   file: File,
-  { fileId, survey }: SourceSegment,
+  { fileId, survey, expected }: SourceSegment,
   { runs, gaps }: Judgement,
   broken: readonly BrokenBatch[],
 ): number {
@@ -102,14 +110,18 @@ function findTornTail(
   let start = tail !== undefined && tail.offset + tail.length === size ? tail.offset : size;
   const last = broken.at(-1);
   const lastRun = runs.at(-1);
-  if (last !== undefined && lastRun !== undefined && lastRun.stretch === last.stretch) {
+  if (last !== undefined && lastRun !== undefined) {
     const isAtEnd = lastRun.end === start && lastRun.start <= last.offset &&
       (lastRun.records === 0 || lastRun.lastLsn <= last.lastLsn) && !lastRun.endsWithMark;
     if (isAtEnd) start = last.offset;
   }
   // Without a sound first frame nothing is known of what was durable.
   if (start === 0 || start === size) return Infinity;
-  const durable = Math.max(survey.durableOffset, findDurableOffset(file, fileId, start, size));
+  const durable = Math.max(
+    expected?.length ?? 0,
+    survey.durableOffset,
+    findDurableOffset(file, fileId, start, size),
+  );
   return durable > start ? Infinity : start;
 }
 

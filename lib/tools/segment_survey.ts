@@ -25,13 +25,15 @@ import { FrameSearch, type Resumption } from "./frame_search.ts";
 
 const FRAMES_PER_SLICE = 8192;
 
-/** Sound frames, one behind the other, with nothing between them. */
+/** Frames one behind the other, with nothing between them but damaged ones whose ends are known. */
 export interface Stretch {
   /**
    * Whether its frames are certainly no part of somebody's value: it begins where a frame of the
    * log ended, or links up to something that can only be the log's own.
    */
   anchored: boolean;
+  /** Whether it links up to the end of the file. So does a value that the end of the file cuts. */
+  linksToEnd: boolean;
 }
 
 /** A part of a stretch in which LSNs follow one another as they must. */
@@ -45,15 +47,18 @@ export interface FrameRun {
   firstLsn: number;
   /** LSN of its last record; 0 if it has none. */
   lastLsn: number;
+  /** The LSN before its end, as far as it follows from the frames up to there. */
+  lsnAtEnd: number;
   /** Records in the file before it, as a mark in it tells; undefined if there is none. */
   recordsBefore: number | undefined;
   /** Whether a SYNC mark is its last frame. */
   endsWithMark: boolean;
+  /** Whether it holds control frames that cannot stand there in this file. */
+  isForeign: boolean;
 }
 
 /** A batch that is not all there. */
 export interface BrokenBatch {
-  stretch: Stretch;
   /** Where its BATCH frame begins. */
   offset: number;
   firstLsn: number;
@@ -99,7 +104,7 @@ class Surveyor {
   #file: File;
   #fileId: number;
   #search: FrameSearch;
-  #stretch: Stretch = { anchored: true };
+  #stretch: Stretch = { anchored: true, linksToEnd: false };
   #run: FrameRun | undefined;
   #lastLsn = 0;
   /** The batch whose records are being read. */
@@ -123,9 +128,11 @@ class Surveyor {
 
   async run(): Promise<void> {
     const { size } = this.survey;
-    let resumption: Resumption | undefined = { offset: 0, atBoundary: true };
+    let resumption: Resumption | undefined = { offset: 0, atBoundary: true, skipsRecord: false };
     while (resumption !== undefined && resumption.offset < size) {
-      this.#stretch = { anchored: resumption.atBoundary };
+      // Behind a damaged frame whose end is known, the same frames go on.
+      if (resumption.skipsRecord && this.#consecutive) this.#lastLsn++;
+      if (!resumption.atBoundary) this.#stretch = { anchored: false, linksToEnd: false };
       const reader = new SegmentReader(this.#file, resumption.offset, size);
       let frames = 0;
       while (reader.next()) {
@@ -135,8 +142,7 @@ class Surveyor {
       this.#endBatch(false);
       this.#endRun();
       if (reader.status === FRAME_OK) {
-        // What links up to the end of the file lies in no value: a frame would go on behind that.
-        this.#stretch.anchored ||= reader.offset > resumption.offset;
+        this.#stretch.linksToEnd = true;
         return;
       }
       this.survey.damages.push({
@@ -145,8 +151,9 @@ class Surveyor {
         claimedLsn: this.#search.readDamagedLsn(reader.offset),
       });
       resumption = this.#search.resume(reader.offset, {
+        fileId: this.#fileId,
         lastLsn: this.#lastLsn,
-        consecutive: this.#consecutive,
+        firstLsn: this.#consecutive ? this.survey.header!.firstLsn : undefined,
       });
       await pause();
     }
@@ -181,6 +188,8 @@ class Surveyor {
       this.#endRun();
       run = this.#openRun(offset);
     }
+    // A compacted segment has one mark, its last frame.
+    if (run.endsWithMark && this.survey.header?.compacted) run.isForeign = true;
     if (run.records === 0) run.firstLsn = lsn;
     run.lastLsn = lsn;
     run.records++;
@@ -192,17 +201,27 @@ class Surveyor {
   }
 
   #takeHeader(reader: SegmentReader): void {
-    if (reader.offset !== 0) return;
-    this.survey.header = decodeSegmentHeader(reader.buffer, reader.at, reader.header.lsn);
-    this.#fileId = this.survey.header.fileId;
+    const header = decodeSegmentHeader(reader.buffer, reader.at, reader.header.lsn);
+    // Bytes inserted at the beginning of the file move it.
+    const isMoved = this.survey.header === undefined && header.fileId === this.#fileId;
+    if (reader.offset !== 0 && !isMoved) {
+      this.#openRun(reader.offset).isForeign = true;
+      return;
+    }
+    this.survey.header = header;
+    this.#fileId = header.fileId;
     this.#lastLsn = reader.header.lsn - 1;
   }
 
   #takeMark(reader: SegmentReader): void {
     const mark = decodeSyncMark(reader.buffer.view, reader.at, reader.header.lsn);
-    if (mark.fileId !== this.#fileId || mark.ownOffset !== reader.offset) return;
-    this.#stretch.anchored = true;
     const run = this.#openRun(reader.offset);
+    if (mark.fileId !== this.#fileId || mark.ownOffset !== reader.offset) {
+      // Bytes that were inserted move all marks behind them, but give them no other file.
+      if (mark.fileId !== this.#fileId) run.isForeign = true;
+      return;
+    }
+    this.#stretch.anchored = true;
     run.recordsBefore ??= mark.recordCount - run.records;
     this.survey.durableOffset = Math.max(this.survey.durableOffset, mark.durableOffset);
     this.survey.durableLsn = Math.max(this.survey.durableLsn, mark.durableLsn);
@@ -211,9 +230,11 @@ class Surveyor {
   #beginBatch(reader: SegmentReader): void {
     const { count, byteLength } = decodeBatchHeader(reader.buffer.view, reader.at);
     const lastLsn = reader.header.lsn;
+    if (this.survey.header?.compacted) this.#openRun(reader.offset).isForeign = true;
     if (count === 0 || count > lastLsn) return;
     const firstLsn = lastLsn - count + 1;
     const end = reader.offset + BATCH_FRAME_BYTES + byteLength;
+    this.#lastLsn = Math.max(this.#lastLsn, firstLsn - 1);
     this.#batch = { offset: reader.offset, firstLsn, lastLsn, end };
     this.#batchLsnNext = firstLsn;
   }
@@ -223,7 +244,7 @@ class Surveyor {
     this.#batch = undefined;
     if (batch === undefined || isWhole) return;
     const { offset, firstLsn, lastLsn } = batch;
-    this.survey.brokenBatches.push({ stretch: this.#stretch, offset, firstLsn, lastLsn });
+    this.survey.brokenBatches.push({ offset, firstLsn, lastLsn });
   }
 
   #openRun(start: number): FrameRun {
@@ -234,15 +255,20 @@ class Surveyor {
       records: 0,
       firstLsn: 0,
       lastLsn: 0,
+      lsnAtEnd: 0,
       recordsBefore: undefined,
       endsWithMark: false,
+      isForeign: false,
     };
     return this.#run;
   }
 
   #endRun(): void {
-    if (this.#run !== undefined) this.survey.runs.push(this.#run);
+    const run = this.#run;
     this.#run = undefined;
+    if (run === undefined) return;
+    run.lsnAtEnd = this.#lastLsn;
+    this.survey.runs.push(run);
   }
 }
 

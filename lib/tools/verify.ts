@@ -6,31 +6,29 @@
 
 import { systemClock } from "../clock.ts";
 import { KvError } from "../errors.ts";
-import { type ActiveSegment, type ActiveState, encodeActive } from "../format/active.ts";
+import {
+  ACTIVE_BYTES_LIMIT,
+  type ActiveSegment,
+  type ActiveState,
+  encodeActive,
+} from "../format/active.ts";
 import {
   ACTIVE_NAME,
   hintName,
   joinPath,
   NODE_ID_NAME,
+  parseSegmentName,
   segmentName,
   WAL_NAME,
 } from "../format/filename.ts";
 import { formatNodeId } from "../format/node_id.ts";
-import {
-  allocateBuffer,
-  decodeFrameHeader,
-  FRAME_HEADER_BYTES,
-  FRAME_OK,
-  FRAME_OVERHEAD_BYTES,
-  FRAME_SHORT,
-  FrameHeader,
-} from "../format/record.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
-import { readFile, readFully } from "../fs/whole_file.ts";
+import { readFile } from "../fs/whole_file.ts";
 import { readActive } from "../log/active_file.ts";
-import { HintReader } from "../log/hint_reader.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
+import { endsWithChecksum } from "./trailing_checksum.ts";
+import { verifyHint } from "./verify_hint.ts";
 
 const ENTRIES_PER_SLICE = 4096;
 /** Compaction may replace a segment between reading ACTIVE and opening what it names. */
@@ -106,6 +104,7 @@ class Verifier {
         const isActive = position === state.segments.length - 1;
         if (file !== undefined) await this.#checkSegment(file, segment, state.nodeId, isActive);
       }
+      this.#checkUnnamed(state);
     } finally {
       for (const file of files) file?.close();
     }
@@ -117,7 +116,7 @@ class Verifier {
    */
   #openLog(): { state: ActiveState; files: (File | undefined)[] } | undefined {
     const activePath = joinPath(this.#directory, ACTIVE_NAME);
-    const read = () => readActive(this.#fs, this.#directory);
+    const read = () => this.#readActive(activePath);
     let state = this.#attempt(activePath, read);
     for (let attempt = 1; state !== undefined; attempt++) {
       const missing: VerifyProblem[] = [];
@@ -142,6 +141,47 @@ class Verifier {
     }
     if (this.report.ok) this.#problem(activePath, 0, "is missing");
     return undefined;
+  }
+
+  /** A version that is not ours is only a newer format if the checksum holds for it. */
+  #readActive(path: string): ActiveState | undefined {
+    try {
+      return readActive(this.#fs, this.#directory);
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== "Unsupported") throw error;
+      if (endsWithChecksum(readFile(this.#fs, path, ACTIVE_BYTES_LIMIT))) throw error;
+      throw new KvError("CorruptLog", `${path} is damaged: its checksum does not match`, { path });
+    }
+  }
+
+  /**
+   * A segment with records that was begun after ACTIVE was written means that ACTIVE is an old copy,
+   * unless it was replaced just now by a store that is open elsewhere.
+   */
+  #checkUnnamed(state: ActiveState): void {
+    const named = new Set(state.segments.map(({ fileId }) => fileId));
+    for (const name of this.#fs.readDirectory(this.#directory)) {
+      const parsed = parseSegmentName(name);
+      if (parsed?.kind !== "log" || parsed.temporary || named.has(parsed.fileId)) continue;
+      if (parsed.fileId < state.nextFileId) continue;
+      const path = joinPath(this.#directory, name);
+      const isNewer = this.#attempt(path, () => this.#holdsNewRecords(path, parsed.fileId, state));
+      if (isNewer !== true) continue;
+      const now = readActive(this.#fs, this.#directory);
+      if (now?.nextFileId !== state.nextFileId) return;
+      this.#problem(path, 0, `holds records, but ${ACTIVE_NAME} is older and does not name it`);
+    }
+  }
+
+  #holdsNewRecords(path: string, fileId: number, { nodeId }: ActiveState): boolean {
+    if (this.#fs.stat(path)?.kind !== "file") return false;
+    const file = this.#fs.open(path, "read");
+    try {
+      const scanner = new SegmentScanner(file, file.size(), { fileId, nodeId });
+      return scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();
+    } finally {
+      file.close();
+    }
   }
 
   #checkNodeId(expected: Uint8Array): void {
@@ -213,37 +253,16 @@ class Verifier {
 
   async #checkHint(segment: File, fileId: number): Promise<void> {
     const path = joinPath(this.#directory, hintName(fileId));
-    if (this.#fs.stat(path) === undefined) return;
-    const file = this.#fs.open(path, "read");
     try {
+      const findings = await verifyHint(this.#fs, path, segment, fileId, pause);
+      if (findings === undefined) return;
       this.report.files++;
-      this.report.bytes += file.size();
-      const hint = new HintReader(file);
-      const { header } = hint;
-      const segmentSize = segment.size();
-      if (header !== undefined && header.fileId !== fileId) {
-        this.#problem(path, 0, "stands for another segment");
-        return;
-      }
-      // One that covers less was written before the segment was appended to: that is in order.
-      if (header !== undefined && header.coveredLength > segmentSize) {
-        const message = `covers ${header.coveredLength} bytes, but its segment has ${segmentSize}`;
-        this.#problem(path, 0, message);
-        return;
-      }
-      let entries = 0;
-      while (hint.next()) {
-        if (!matchesFrame(segment, hint)) {
-          this.#problem(path, 0, `has an entry for offset ${hint.offset} that is not there`);
-          return;
-        }
-        if (++entries % ENTRIES_PER_SLICE === 0) await pause();
-      }
-      if (hint.problem !== undefined) {
-        this.#problem(path, 0, `${hint.problem} (harmless: it is not used, and written anew)`);
-      }
-    } finally {
-      file.close();
+      this.report.bytes += findings.bytes;
+      const { problem } = findings;
+      if (problem !== undefined) this.#problem(path, problem.offset, problem.message);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#problem(path, 0, `cannot be read: ${error.message}`);
     }
   }
 
@@ -261,22 +280,6 @@ class Verifier {
     this.report.ok = false;
     this.report.problems.push({ path, offset, message });
   }
-}
-
-const frameStart = allocateBuffer(FRAME_HEADER_BYTES + 4);
-const frameHeader = new FrameHeader();
-
-function matchesFrame(segment: File, hint: HintReader): boolean {
-  const count = readFully(segment, frameStart.bytes, 0, FRAME_HEADER_BYTES, hint.offset);
-  if (count < FRAME_HEADER_BYTES) return false;
-  const available = Math.max(FRAME_OVERHEAD_BYTES, hint.frameLength);
-  const status = decodeFrameHeader(frameStart.view, 0, available, frameHeader);
-  if (status !== FRAME_OK && status !== FRAME_SHORT) return false;
-  const crcAt = hint.offset + hint.frameLength - 4;
-  if (readFully(segment, frameStart.bytes, FRAME_HEADER_BYTES, 4, crcAt) < 4) return false;
-  return status === FRAME_OK && frameHeader.op === hint.op && frameHeader.lsn === hint.lsn &&
-    frameHeader.keyLength === hint.keyLength && frameHeader.frameLength === hint.frameLength &&
-    frameStart.view.getUint32(FRAME_HEADER_BYTES, true) === hint.crc;
 }
 
 function pause(): Promise<void> {

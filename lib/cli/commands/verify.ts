@@ -33,7 +33,8 @@ export function addVerify(program: Command, stdout: Output): void {
       throw new CliError(
         EXIT_CODE.corruption,
         `${formatQuantity(report.problems.length, "problem")} in ${db}: ` +
-          "keep a copy of the directory before doing anything to it, and restore a backup",
+          "keep a copy of the directory before doing anything to it; restore a backup, or salvage " +
+          "what can be read with 'cairn repair'",
       );
     });
 }

@@ -1,0 +1,334 @@
+/** What a repair makes of damage inside of segments. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { ioError, SystemError } from "../../lib/fs/io_error.ts";
+import { KvStore } from "../../lib/store/store.ts";
+import type { RepairReport } from "../../lib/tools/repair.ts";
+import { assertUntouched, bytesOf, fromImage, joined, takeImage } from "../support/disk_image.ts";
+import { FaultyFileSystem } from "../support/faulty_file_system.ts";
+import { failsWith } from "../support/kv_error.ts";
+import { shortened } from "../support/memory_file.ts";
+import { LAZY, PATH, pattern } from "../support/test_store.ts";
+import {
+  changed,
+  FIRST_SEGMENT,
+  harmed,
+  NOW,
+  recordOf,
+  tenKeys,
+  writtenBy,
+} from "./prepared_stores.ts";
+import { openingOtherwise } from "./opening_otherwise.ts";
+import { clockAt, REPAIRED, repairImage } from "./repaired_store.ts";
+import { framesIn, framesOf, isRecord, stateOf } from "./written_records.ts";
+
+const SYNC = 4;
+const BATCH = 3;
+
+test("repair: an intact store keeps content, versions, expiries and its next version", async () => {
+  const image = await writtenBy(async (store) => {
+    for (let round = 0; round < 3; round++) {
+      for (let key = 0; key < 40; key++) await store.set(`k${key}`, pattern(100, round));
+    }
+    await store.delete("k7");
+    await store.batch([{ op: "set", key: "x", value: "1" }, { op: "set", key: "y", value: "2" }]);
+    await store.set("expires", "later", { ttl: 5000 });
+    await store.compact();
+    await store.set("k8", pattern(3 << 20));
+  }, { segmentBytesMax: 4096 });
+  const { report, entries } = await repairImage(image, NOW);
+  const expected = stateOf(framesOf(image).filter(isRecord), NOW);
+  assert.equal(expected.size, 42);
+  assert.deepEqual(
+    new Map([...entries].sort()),
+    new Map(
+      [...expected].sort().map(([key, { value, lsn, expiresAt }]) => {
+        return [key, { value, version: lsn, expiresAt }];
+      }),
+    ),
+  );
+  assert.deepEqual([report.complete, report.version], [true, 125]);
+  assert.deepEqual([report.lost, report.batches, report.warnings], [[], [], []]);
+  assert.equal(report.tornBytes, 0);
+});
+
+test("repair: what has expired stays gone, and hides older values", async () => {
+  const image = await writtenBy(async (store) => {
+    await store.set("a", "old");
+    await store.set("a", "new", { ttl: 1000 });
+    await store.set("b", "kept");
+  });
+  const { entries, report } = await repairImage(image, NOW + 1000);
+  assert.deepEqual([...entries.keys()].sort(), ["b"]);
+  assert.equal(report.recordsWritten, 2);
+});
+
+test("repair: damage at every byte of a record costs that record at most", async () => {
+  const image = await tenKeys();
+  const e = recordOf(image, "e");
+  for (let at = 0; at < e.length; at++) {
+    const { report, entries } = await repairImage(harmed(image, e, at), NOW);
+    assert.equal(entries.get("e"), undefined, `byte ${at}`);
+    assert.deepEqual([...entries.keys()].sort().join(""), "abcdfghij");
+    assert.deepEqual(lost(report), [[FIRST_SEGMENT, e.offset, e.length, 1]], `byte ${at}`);
+    assert.equal(report.complete, false);
+    assert.equal(report.version, 10);
+  }
+});
+
+test("repair: damaged control frames cost no record, and the report says so", async () => {
+  const image = await tenKeys();
+  for (const frame of framesIn(image, FIRST_SEGMENT).filter(({ op }) => op > BATCH)) {
+    for (const at of [0, 5, 8, 16, 20, 30, frame.length - 1]) {
+      const { report, entries } = await repairImage(harmed(image, frame, at), NOW);
+      assert.equal(entries.size, 10);
+      const isEnd = frame.offset === framesIn(image, FIRST_SEGMENT).at(-1)!.offset;
+      if (!isEnd) assert(report.complete, `${frame.offset} + ${at}: ${JSON.stringify(report)}`);
+    }
+  }
+});
+
+test("repair: the file cut at every length keeps all records before the cut", async () => {
+  const image = await tenKeys();
+  const frames = framesIn(image, FIRST_SEGMENT);
+  const size = frames.at(-1)!.offset + frames.at(-1)!.length;
+  for (let length = 0; length < size; length += 7) {
+    const cut = changed(image, FIRST_SEGMENT, (bytes) => bytes.slice(0, length));
+    const { report, entries } = await repairImage(cut, NOW);
+    const whole = frames.filter((frame) =>
+      isRecord(frame) && frame.offset + frame.length <= length
+    );
+    assert.deepEqual(
+      [...entries.keys()].sort(),
+      whole.map(({ key }) => key),
+      `cut at ${length}`,
+    );
+    // ACTIVE says how long the segment was when it was closed.
+    assert.equal(report.complete, false);
+  }
+});
+
+test("repair: bytes put in between or in front, and zeros at the end, cost nothing else", async () => {
+  const image = await tenKeys();
+  const frames = framesIn(image, FIRST_SEGMENT);
+  for (const { offset, op } of frames) {
+    const inserted = changed(image, FIRST_SEGMENT, (bytes) => {
+      return joined(bytes.subarray(0, offset), pattern(100), bytes.subarray(offset));
+    });
+    assert.equal((await repairImage(inserted, NOW)).entries.size, 10, `before op ${op}`);
+  }
+  const longer = changed(image, FIRST_SEGMENT, (bytes) => joined(bytes, new Uint8Array(5000)));
+  const { report, entries } = await repairImage(longer, NOW);
+  assert.deepEqual([entries.size, report.tornBytes, report.complete], [10, 5000, true]);
+});
+
+test("repair: records doubled or swapped are taken once each", async () => {
+  const image = await tenKeys();
+  const [d, e] = [recordOf(image, "d"), recordOf(image, "e")];
+  const doubled = changed(image, FIRST_SEGMENT, (bytes) => {
+    const record = bytes.subarray(d.offset, d.offset + d.length);
+    return joined(bytes.subarray(0, d.offset), record, bytes.subarray(d.offset));
+  });
+  const swapped = changed(image, FIRST_SEGMENT, (bytes) => {
+    const record = bytes.slice(d.offset, d.offset + d.length);
+    bytes.copyWithin(d.offset, e.offset, e.offset + e.length);
+    bytes.set(record, e.offset);
+  });
+  for (const damaged of [doubled, swapped]) {
+    const { entries } = await repairImage(damaged, NOW);
+    assert.equal(entries.size, 10);
+    assert.equal(entries.get("d")?.version, 4);
+    assert.equal(entries.get("e")?.version, 5);
+  }
+});
+
+test("repair: a batch is all or nothing, unless asked for what is left of it", async () => {
+  const image = await writtenBy(async (store) => {
+    await store.set("before", "1");
+    const keys = ["b1", "b2", "b3"];
+    await store.batch(keys.map((key) => ({ op: "set", key, value: "new".repeat(20) })));
+    await store.set("after", "2");
+  });
+  const damaged = harmed(image, recordOf(image, "b2"), 30);
+  const { report, entries } = await repairImage(damaged, NOW);
+  const batch = framesIn(image, FIRST_SEGMENT).find(({ op }) => op === BATCH)!;
+  assert.deepEqual([...entries.keys()].sort(), ["after", "before"]);
+  assert.deepEqual(
+    report.batches.map(({ offset, records, recordsReadable, kept }) => {
+      return [offset, records, recordsReadable, kept];
+    }),
+    [[batch.offset, 3, 2, false]],
+  );
+  const kept = await repairImage(damaged, NOW, { keepPartialBatches: true });
+  assert.deepEqual([...kept.entries.keys()].sort(), [
+    "after",
+    "b1",
+    "b3",
+    "before",
+  ]);
+  assert.equal(kept.report.batches[0]?.kept, true);
+  assert.equal(kept.report.complete, false);
+});
+
+test("repair: a torn tail is no loss, and neither is a batch that it cuts", async () => {
+  const image = await writtenBy(async (store) => {
+    for (const key of "abc") await store.set(key, key);
+    await store.flush();
+    await store.batch([{ op: "set", key: "d", value: "d" }, { op: "set", key: "e", value: "e" }]);
+  }, { durability: LAZY });
+  const d = recordOf(image, "d");
+  const torn = changed(image, FIRST_SEGMENT, (bytes) => bytes.slice(0, d.offset + d.length + 9));
+  // What ACTIVE says of a store that was closed is more than a crash leaves.
+  torn.delete("ACTIVE");
+  const { report, entries } = await repairImage(torn, NOW);
+  assert.deepEqual([...entries.keys()].sort(), ["a", "b", "c"]);
+  assert.deepEqual([report.complete, report.lost, report.batches], [true, [], []]);
+  assert(report.tornBytes > d.length + 9);
+});
+
+test("repair: versions that were lost with the end are not given out again", async () => {
+  const image = await tenKeys();
+  const { report, versionNext } = await repairImage(harmed(image, recordOf(image, "j"), 30), NOW);
+  assert.equal(report.complete, false);
+  assert(versionNext > 10);
+});
+
+test("repair: blocks that the disk cannot read cost what is in them", async () => {
+  const image = await writtenBy(async (store) => {
+    for (let key = 0; key < 100; key++) await store.set(`k${key}`, pattern(400, key));
+  });
+  const sound = fromImage(image);
+  const fs = openingOtherwise(sound, (path, mode) => {
+    const file = sound.open(path, mode);
+    if (!path.startsWith(PATH) || !path.endsWith(FIRST_SEGMENT)) return file;
+    return {
+      ...shortened(file, (wanted) => wanted),
+      read(buffer, offset, length, position) {
+        const isBad = position < 12_288 && position + length > 8192;
+        if (isBad) throw ioError("read", path, new SystemError("EIO", "input/output error"));
+        return file.read(buffer, offset, length, position);
+      },
+    };
+  });
+  const report = await KvStore.repair(PATH, REPAIRED, { fileSystem: fs, clock: clockAt(NOW) });
+  assert(report.keys >= 85 && report.keys < 95, `${report.keys} keys`);
+  assert.match(report.warnings.join(), /1 blocks? of .*cannot be read/);
+  assert.equal(report.lost.length, 1);
+});
+
+test("repair: a full disk leaves nothing that looks like a store, and can be tried again", async () => {
+  const image = await tenKeys();
+  const fs = new FaultyFileSystem(fromImage(image));
+  for (const space of [0, 30, 100, 700, 900]) {
+    fs.spaceLeft = space;
+    await failsWith("NoSpace", /full/, () => KvStore.repair(PATH, REPAIRED, { fileSystem: fs }));
+    fs.heal();
+    assert(!fs.readDirectory(`${REPAIRED}/wal`).includes("ACTIVE"));
+    assertUntouched(fs, image);
+  }
+  const report = await KvStore.repair(PATH, REPAIRED, { fileSystem: fs });
+  assert.equal(report.keys, 10);
+});
+
+test("repair: everything is synced before ACTIVE names it, and ACTIVE comes last", async () => {
+  const fs = new FaultyFileSystem(fromImage(await tenKeys()));
+  await KvStore.repair(PATH, REPAIRED, { fileSystem: fs });
+  const calls = fs.calls.map((call) => call.replace("0000000001.log", "records"))
+    .map((call) => call.replace("0000000002.log", "empty"));
+  const last = (call: string) => calls.lastIndexOf(call);
+  assert(last("write records") < last("sync records"));
+  assert(last("sync records") < last("write ACTIVE.tmp"));
+  assert(last("write empty") < last("sync empty"));
+  assert(last("sync empty") < last("write ACTIVE.tmp"));
+  assert(last("write ACTIVE.tmp") < last("sync ACTIVE.tmp"));
+  assert.match(calls.slice(-2).join(), /^rename ACTIVE(\.tmp)?,syncDirectory wal$/);
+});
+
+test("repair: a source in use, a destination in use, and paths that cannot be", async () => {
+  const fs = fromImage(await tenKeys());
+  const before = takeImage(fs);
+  const repair = (source: string, out: string) => () =>
+    KvStore.repair(source, out, { fileSystem: fs });
+  await failsWith("Io", /does not exist/, repair("/nowhere", REPAIRED));
+  await failsWith("InvalidArgument", /only read/, repair(PATH, `${PATH}/repaired`));
+  await failsWith("InvalidArgument", /only read|not empty/, repair(PATH, PATH));
+  fs.makeDirectory("/full/wal");
+  fs.open("/full/notes", "create").close();
+  await failsWith("InvalidArgument", /not empty/, repair(PATH, "/full"));
+  await failsWith("InvalidArgument", /not a directory/, repair(PATH, "/full/notes"));
+  assertUntouched(fs, before);
+  await using _store = await KvStore.open(PATH, { fileSystem: fs });
+  await failsWith("Locked", /copy the directory/, repair(PATH, REPAIRED));
+  assert.equal(fs.stat(REPAIRED), undefined);
+});
+
+test("repair: the lock file of the source is not created, and is free again afterwards", async () => {
+  const image = await tenKeys();
+  const fs = fromImage(image);
+  await KvStore.repair(PATH, "/first", { fileSystem: fs });
+  assert.equal(fs.stat(`${PATH}/LOCK`), undefined);
+  await (await KvStore.open(PATH, { fileSystem: fs })).close();
+  await KvStore.repair(PATH, "/second", { fileSystem: fs });
+  await (await KvStore.open(PATH, { fileSystem: fs })).close();
+});
+
+test("repair: one damaged byte anywhere in a store with several segments", async () => {
+  const image = await writtenBy(async (store) => {
+    for (let key = 0; key < 60; key++) await store.set(`k${key % 20}`, pattern(300, key));
+  }, { segmentBytesMax: 4096 });
+  const frames = framesOf(image).filter(isRecord);
+  for (const frame of frames) {
+    const { entries, report } = await repairImage(harmed(image, frame, 40), NOW);
+    const others = stateOf(frames.filter((each) => each !== frame), NOW);
+    for (const [key, { lsn }] of others) assert.equal(entries.get(key)?.version, lsn);
+    assert.equal(report.lost.length, 1);
+  }
+});
+
+test("repair: a store in which nothing can be read becomes an empty one", async () => {
+  const image = await tenKeys();
+  const ruined = changed(image, FIRST_SEGMENT, (bytes) => pattern(bytes.length, 1));
+  const { report, entries } = await repairImage(ruined, NOW);
+  assert.equal(entries.size, 0);
+  assert.deepEqual([report.keys, report.complete], [0, false]);
+  assert.equal(report.lost[0]?.length, bytesOf(image, FIRST_SEGMENT).length);
+});
+
+test("repair: takes no more memory for damaged lengths than the file is long", async () => {
+  const image = await tenKeys();
+  const e = recordOf(image, "e");
+  for (const number of [0, 1, 0x7fff_ffff, 0xffff_ffff, 1 << 30, 65_536]) {
+    for (const at of [7, 11, 15, 19]) {
+      const damaged = changed(image, FIRST_SEGMENT, (bytes) => {
+        new DataView(bytes.buffer).setUint32(e.offset + at, number >>> 0, true);
+      });
+      const { entries } = await repairImage(damaged, NOW);
+      for (const key of "abcdfghij") assert(entries.has(key), `${key}: ${number} at ${at}`);
+    }
+  }
+});
+
+test("repair: a mark is needed for nothing", async () => {
+  const image = await tenKeys();
+  const without = changed(image, FIRST_SEGMENT, (bytes) =>
+    joined(
+      ...framesIn(image, FIRST_SEGMENT).filter(({ op }) => op !== SYNC)
+        .map(({ offset, length }) => bytes.subarray(offset, offset + length)),
+    ));
+  assert.equal((await repairImage(without, NOW)).entries.size, 10);
+});
+
+test("repair: an empty store in a file system without anything else", async () => {
+  const fs = new MemoryFileSystem();
+  await (await KvStore.open(PATH, { fileSystem: fs })).close();
+  const report = await KvStore.repair(PATH, REPAIRED, { fileSystem: fs });
+  assert.deepEqual([report.complete, report.keys, report.version], [true, 0, 0]);
+});
+
+function lost(report: RepairReport): unknown[] {
+  return report.lost.map(({ path, offset, length, recordsLost }) => {
+    return [path.replace(/^.*\//, ""), offset, length, recordsLost];
+  });
+}
