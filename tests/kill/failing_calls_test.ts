@@ -64,7 +64,7 @@ for (const [name, failure] of Object.entries(FAILURES)) {
       command: (db) => [executable.path, "compact", "--db", db],
       plan: { start: await contentsOf(executable.join("base", "db")), steps: [] },
       acknowledged: () => 0,
-      sitesMax: 20,
+      sitesMax: 14,
     }, failure);
     assert(count >= 5, `${count} calls`);
   });

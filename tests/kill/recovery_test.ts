@@ -85,7 +85,7 @@ async function killRecovery(executable: PrivateExecutable, countMin: number): Pr
       steps: [[["c", "3"]]],
     },
     acknowledged: (stdout) => stdout.includes("\n") ? 1 : 0,
-    sitesMax: 14,
+    sitesMax: 12,
   });
   assert(count >= countMin, `${count} calls`);
 }
