@@ -147,7 +147,6 @@ class Repair {
     this.#noteMissing();
     for (const segmentNumber of this.#choice.segments.keys()) await this.#gather(segmentNumber + 1);
     report.recordsReadable = this.#index.recordsReadable;
-    this.#raiseLsn(this.#index.lastLsn + 1);
     this.#raiseLsn((this.#found.active?.droppedLsn ?? 0) + 1);
     this.#judgeCompleteness();
     await this.#write();

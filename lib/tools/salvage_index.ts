@@ -29,8 +29,6 @@ export interface RecordPlace {
 export class SalvageIndex {
   /** Records taken, overwritten ones included. */
   recordsReadable = 0;
-  /** The newest LSN taken. */
-  lastLsn = 0;
 
   #index: KeyIndex;
 
@@ -93,7 +91,6 @@ export class SalvageIndex {
     const keyStart = at + FRAME_HEADER_BYTES;
     const crc = readFrameCrc(buffer.view, at, frameLength);
     this.recordsReadable++;
-    this.lastLsn = Math.max(this.lastLsn, lsn);
     const index = this.#index;
     const hash = index.hash(bytes, keyStart, keyLength);
     const address = index.find(hash, bytes, keyStart, keyLength);

@@ -179,7 +179,8 @@ export function windowOf(segment: SourceSegment, choice: SegmentChoice): LsnWind
   const previous = neighbours.findLast((other) => segments.indexOf(other) < position);
   const min = segment.survey.header?.firstLsn ?? (disjoint ? previous?.firstLsn : undefined);
   // Whatever compaction has written comes before the segment that is being appended to.
-  const above = isAlone(segment) ? next : newest?.survey.header && newest;
+  const isBelow = newest?.survey.header !== undefined && segment.lastLsn < newest.firstLsn;
+  const above = isAlone(segment) ? next : isBelow ? newest : undefined;
   return {
     min: min ?? LSN_WINDOW.min,
     max: above === undefined || above === segment ? LSN_WINDOW.max : above.firstLsn - 1,

@@ -39,8 +39,8 @@ export function findLosses(
   const tornFrom = isNewest ? findTornTail(file, segment, judgement, broken) : Infinity;
   const lengthWritten = isNewest ? Infinity : segment.expected?.length ?? Infinity;
   const losses: SegmentLosses = {
-    // Bytes behind the end that ACTIVE gives were never written by Cairn.
-    lost: gaps.filter(({ offset }) => offset < tornFrom && offset < lengthWritten)
+    // What begins right behind the end that ACTIVE gives was never written by Cairn.
+    lost: gaps.filter(({ offset }) => offset < tornFrom && offset !== lengthWritten)
       .map((gap) => makeLost(path, gap)),
     batches: broken.filter(({ offset }) => offset < tornFrom)
       .map((batch) => describeBatch(path, batch, judgement, keepPartialBatches)),

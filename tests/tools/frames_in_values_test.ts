@@ -14,8 +14,9 @@ import { repairImage } from "./repaired_store.ts";
 function ghosts(): Uint8Array {
   const frames: Uint8Array[] = [];
   for (let lsn = 1; lsn < 30; lsn++) {
-    frames.push(makeFrame(OP_SET, lsn, `ghost ${lsn}`, new Uint8Array(10)));
-    frames.push(makeFrame(OP_DELETE, lsn, "after"));
+    // Apart from one another, so that each is judged by itself.
+    frames.push(makeFrame(OP_SET, lsn, `ghost ${lsn}`, new Uint8Array(10)), pattern(3));
+    frames.push(makeFrame(OP_DELETE, lsn, "after"), pattern(5));
   }
   return joined(pattern(7), ...frames, pattern(5));
 }

@@ -4,11 +4,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeActive, encodeActive } from "../../lib/format/active.ts";
 import { crc32 } from "../../lib/format/crc32.ts";
+import { OP_DELETE, OP_SET_EXPIRING } from "../../lib/format/record.ts";
 import { segmentName } from "../../lib/format/filename.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { readFile } from "../../lib/fs/whole_file.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import { bytesOf, type DiskImage, fromImage, takeImage, withFile } from "../support/disk_image.ts";
+import { makeFrame } from "../support/frames.ts";
 import { failsWith } from "../support/kv_error.ts";
+import { SegmentBuilder } from "../support/segment_builder.ts";
 import { openInMemory, PATH, pattern } from "../support/test_store.ts";
 import {
   changed,
@@ -84,7 +88,7 @@ test("repair: ACTIVE of a newer format is refused, unless it is merely damaged",
     encoded[4] = 9;
     const view = new DataView(encoded.buffer);
     // What the checksum of the changed bytes must be is found by asking for it.
-    view.setUint32(encoded.length - 4, crcOf(encoded), true);
+    view.setUint32(encoded.length - 4, crc32(encoded, 0, encoded.length - 4), true);
     return encoded;
   });
   const fs = fromImage(newer);
@@ -174,6 +178,58 @@ test("repair: after a compaction, leftovers of it bring nothing back", async () 
   }
 });
 
+test("repair: after a power cut, any of the replaced segments may be there again", async () => {
+  const { before, after } = await aroundCompaction();
+  const inputs = segmentNames(before).filter((name) => !after.has(name));
+  for (const name of inputs) {
+    const image = withFile(after, name, bytesOf(before, name));
+    for (const each of [image, withFile(image, "ACTIVE", undefined)]) {
+      assertState(await repairImage(each, NOW), before, name);
+    }
+  }
+});
+
+test("repair: as long as all replaced segments are there, they are used as well", async () => {
+  // The output leaves out what a newer record supersedes, and that one is lost.
+  const input = new SegmentBuilder({ fileId: 1 }).record("a").record("b").mark();
+  const output = new SegmentBuilder({ fileId: 3, compacted: true }).record("b", "", { lsn: 2 });
+  const newest = new SegmentBuilder({ fileId: 2, firstLsn: 3 }).record("a");
+  const image = new Map([
+    [segmentName(1), input.bytes],
+    [segmentName(2), newest.bytes.slice(0, -1)],
+    [segmentName(3), output.mark().bytes],
+  ]);
+  const { entries } = await repairImage(image, NOW);
+  assert.deepEqual([...entries.keys()].sort(), ["a", "b"]);
+});
+
+test("repair: an unfinished output of compaction replaces nothing", async () => {
+  // The first of the replaced segments is lost, so that they are not all there.
+  const input = new SegmentBuilder({ fileId: 2, firstLsn: 5 }).record("e").record("f").mark();
+  const output = new SegmentBuilder({ fileId: 4, compacted: true }).record("a")
+    .record("e", "", { lsn: 5 });
+  const newest = new SegmentBuilder({ fileId: 3, firstLsn: 7 }).record("g");
+  const image = new Map([
+    [segmentName(2), input.bytes],
+    [segmentName(3), newest.bytes],
+    [segmentName(4), output.bytes],
+  ]);
+  const { entries } = await repairImage(image, NOW);
+  assert.deepEqual([...entries.keys()].sort(), ["a", "e", "f", "g"]);
+});
+
+test("repair: what compaction buried under the same version stays buried", async () => {
+  const expiresAt = new Uint8Array(8);
+  new DataView(expiresAt.buffer).setBigUint64(0, BigInt(NOW) + 1000n, true);
+  const input = new SegmentBuilder({ fileId: 1 }).record("a")
+    .raw(makeFrame(OP_SET_EXPIRING, 2, "buried", expiresAt), 2).record("c").mark();
+  const output = new SegmentBuilder({ fileId: 2, compacted: true }).record("a")
+    .record("buried", "", { op: OP_DELETE }).record("c").mark();
+  const image = new Map([[segmentName(1), input.bytes], [segmentName(2), output.bytes]]);
+  const { entries } = await repairImage(image, NOW);
+  assert.deepEqual([...entries.keys()].sort(), ["a", "c"]);
+});
+
 test("repair: an output of compaction that was not finished changes nothing", async () => {
   const { before, after } = await aroundCompaction();
   const output = segmentNames(after).find((name) => !before.has(name))!;
@@ -229,22 +285,10 @@ test("repair: followers go on after a sound store, and begin anew after a loss",
   const image = await tenKeys();
   const dropped = async (source: DiskImage) => {
     const { fs } = await repairImage(source, NOW);
-    const state = decodeActive(takeRepaired(fs));
+    const state = decodeActive(readFile(fs, `${REPAIRED}/wal/ACTIVE`, 1000));
     assert("segments" in state);
     return state.droppedLsn;
   };
   assert.equal(await dropped(image), 0);
   assert(await dropped(harmed(image, recordOf(image, "e"), 30)) >= 10);
 });
-
-function takeRepaired(fs: Repaired["fs"]): Uint8Array {
-  const file = fs.open(`${REPAIRED}/wal/ACTIVE`, "read");
-  const bytes = new Uint8Array(file.size());
-  file.read(bytes, 0, bytes.length, 0);
-  file.close();
-  return bytes;
-}
-
-function crcOf(bytes: Uint8Array): number {
-  return crc32(bytes, 0, bytes.length - 4);
-}

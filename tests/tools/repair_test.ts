@@ -2,12 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import {
+  computeFrameCrc,
+  FRAME_HEADER_BYTES,
+  OP_SET,
+  OP_SET_EXPIRING,
+} from "../../lib/format/record.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import type { RepairReport } from "../../lib/tools/repair.ts";
 import { bytesOf, fromImage, joined } from "../support/disk_image.ts";
+import { makeFrame } from "../support/frames.ts";
 import { shortened } from "../support/memory_file.ts";
-import { LAZY, PATH, pattern } from "../support/test_store.ts";
+import { SegmentBuilder } from "../support/segment_builder.ts";
+import { PATH, pattern } from "../support/test_store.ts";
 import {
   changed,
   FIRST_SEGMENT,
@@ -87,26 +95,6 @@ test("repair: damaged control frames cost no record, and the report says so", as
   }
 });
 
-test("repair: the file cut at every length keeps all records before the cut", async () => {
-  const image = await tenKeys();
-  const frames = framesIn(image, FIRST_SEGMENT);
-  const size = frames.at(-1)!.offset + frames.at(-1)!.length;
-  for (let length = 0; length < size; length += 7) {
-    const cut = changed(image, FIRST_SEGMENT, (bytes) => bytes.slice(0, length));
-    const { report, entries } = await repairImage(cut, NOW);
-    const whole = frames.filter((frame) =>
-      isRecord(frame) && frame.offset + frame.length <= length
-    );
-    assert.deepEqual(
-      [...entries.keys()].sort(),
-      whole.map(({ key }) => key),
-      `cut at ${length}`,
-    );
-    // ACTIVE says how long the segment was when it was closed.
-    assert.equal(report.complete, false);
-  }
-});
-
 test("repair: bytes put in between or in front, and zeros at the end, cost nothing else", async () => {
   const image = await tenKeys();
   const frames = framesIn(image, FIRST_SEGMENT);
@@ -141,6 +129,44 @@ test("repair: records doubled or swapped are taken once each", async () => {
   }
 });
 
+test("repair: the newest version of a key wins, wherever it stands", async () => {
+  const image = await writtenBy(async (store) => {
+    await store.set("k", "older");
+    await store.set("k", "newer");
+    await store.set("z", "");
+  });
+  const [older, newer] = framesIn(image, FIRST_SEGMENT).filter(({ key }) => key === "k");
+  const swapped = changed(image, FIRST_SEGMENT, (bytes) => {
+    const record = bytes.slice(older!.offset, older!.offset + older!.length);
+    bytes.copyWithin(older!.offset, newer!.offset, newer!.offset + newer!.length);
+    bytes.set(record, newer!.offset);
+  });
+  const { entries } = await repairImage(swapped, NOW);
+  assert.deepEqual(entries.get("k"), { value: "newer", version: 2, expiresAt: 0 });
+});
+
+test("repair: sound frames of records that cannot be are left out", async () => {
+  const expiry = (milliseconds: bigint) => {
+    const value = new Uint8Array(12);
+    new DataView(value.buffer).setBigUint64(0, milliseconds, true);
+    return value;
+  };
+  const badKey = makeFrame(OP_SET, 5, "k~", new Uint8Array(3));
+  badKey[FRAME_HEADER_BYTES + 1] = 0xff;
+  new DataView(badKey.buffer).setUint32(
+    badKey.length - 4,
+    computeFrameCrc(badKey as Uint8Array<ArrayBuffer>, 0, badKey.length),
+    true,
+  );
+  const { bytes } = new SegmentBuilder().record("a")
+    .raw(makeFrame(OP_SET_EXPIRING, 2, "never", expiry(0n)), 2)
+    .raw(makeFrame(OP_SET_EXPIRING, 3, "late", expiry(2n ** 60n)), 3)
+    .record("b").raw(badKey, 5).record("c").mark();
+  const { entries, report } = await repairImage(new Map([[FIRST_SEGMENT, bytes]]), NOW);
+  assert.deepEqual([...entries.keys()].sort(), ["a", "b", "c"]);
+  assert.equal(report.lost.length, 3);
+});
+
 test("repair: a batch is all or nothing, unless asked for what is left of it", async () => {
   const image = await writtenBy(async (store) => {
     await store.set("before", "1");
@@ -167,29 +193,6 @@ test("repair: a batch is all or nothing, unless asked for what is left of it", a
   ]);
   assert.equal(kept.report.batches[0]?.kept, true);
   assert.equal(kept.report.complete, false);
-});
-
-test("repair: a torn tail is no loss, and neither is a batch that it cuts", async () => {
-  const image = await writtenBy(async (store) => {
-    for (const key of "abc") await store.set(key, key);
-    await store.flush();
-    await store.batch([{ op: "set", key: "d", value: "d" }, { op: "set", key: "e", value: "e" }]);
-  }, { durability: LAZY });
-  const d = recordOf(image, "d");
-  const torn = changed(image, FIRST_SEGMENT, (bytes) => bytes.slice(0, d.offset + d.length + 9));
-  // What ACTIVE says of a store that was closed is more than a crash leaves.
-  torn.delete("ACTIVE");
-  const { report, entries } = await repairImage(torn, NOW);
-  assert.deepEqual([...entries.keys()].sort(), ["a", "b", "c"]);
-  assert.deepEqual([report.complete, report.lost, report.batches], [true, [], []]);
-  assert(report.tornBytes > d.length + 9);
-});
-
-test("repair: versions that were lost with the end are not given out again", async () => {
-  const image = await tenKeys();
-  const { report, versionNext } = await repairImage(harmed(image, recordOf(image, "j"), 30), NOW);
-  assert.equal(report.complete, false);
-  assert(versionNext > 10);
 });
 
 test("repair: blocks that the disk cannot read cost what is in them", async () => {
