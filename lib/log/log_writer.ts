@@ -149,7 +149,10 @@ export class LogWriter {
     return movedTo;
   }
 
-  /** Takes the data frame that was encoded at `at`, where `placeRecords` put it; returns its offset in the segment. */
+  /**
+   * Takes the data frame that was encoded at `at`, where {@link placeRecords} put it. Returns its
+   * offset in the segment.
+   */
   appendRecord(at: number, frameLength: number, lsn: number, crc: number): number {
     assert(lsn === this.#lsnAppended + 1, "LSNs ascend by one");
     const segment = this.#segment;
@@ -291,14 +294,14 @@ export class LogWriter {
     const segment = this.#segment;
     const at = this.reserve(SYNC_FRAME_BYTES);
     const crc = encodeSyncMark(this.buffer, at, {
-      durableOffset: this.#segment.durableLength,
+      durableOffset: segment.durableLength,
       ownOffset: this.#bufferStart + at,
       fileId: segment.fileId,
       recordCount: segment.recordCount,
       chain: segment.chain,
       durableLsn: Math.max(this.#lsnDurable, segment.firstLsn - 1),
     });
-    this.#markedOffset = this.#segment.durableLength;
+    this.#markedOffset = segment.durableLength;
     this.appendControl(at, SYNC_FRAME_BYTES, crc);
   }
 
