@@ -16,7 +16,7 @@ import type { Segment } from "./segment.ts";
 import { createSegment } from "./segment_file.ts";
 import type { SegmentSet } from "./segment_set.ts";
 
-const BUFFER_BYTES = 1 << 20;
+const BUFFER_BYTES_MAX = 1 << 20;
 
 /** What a {@link LogWriter} works with. */
 export interface LogWriterContext {
@@ -35,11 +35,12 @@ export interface LogWriterContext {
 /** The one writer of a log. After a failed write or fsync it refuses everything. */
 export class LogWriter {
   /** Frames not yet written; `buffer.bytes[0]` stands at `#bufferStart` of the active segment. */
-  buffer: ByteBuffer = allocateBuffer(BUFFER_BYTES);
+  buffer: ByteBuffer;
   /** Number of fsyncs so far. */
   syncs = 0;
 
   #context: LogWriterContext;
+  #bufferBytes: number;
   #segment: Segment;
   #used = 0;
   #bufferStart: number;
@@ -64,6 +65,8 @@ export class LogWriter {
    */
   constructor(context: LogWriterContext, lsn: number, sealed: boolean) {
     this.#context = context;
+    this.#bufferBytes = Math.min(BUFFER_BYTES_MAX, context.segmentBytesMax);
+    this.buffer = allocateBuffer(this.#bufferBytes);
     this.#segment = context.segments.active;
     this.#bufferStart = this.#segment.length;
     this.#lsnAppended = lsn;
@@ -118,9 +121,10 @@ export class LogWriter {
     if (this.buffer.bytes.length - this.#used < frameBytes) this.writeOut();
     const { length } = this.buffer.bytes;
     // One long record must not leave a long buffer behind.
-    const resize = length < frameBytes || (length > BUFFER_BYTES && frameBytes <= BUFFER_BYTES);
+    const resize = length < frameBytes ||
+      (length > this.#bufferBytes && frameBytes <= this.#bufferBytes);
     if (resize && this.#used === 0) {
-      this.buffer = allocateBuffer(Math.max(BUFFER_BYTES, frameBytes));
+      this.buffer = allocateBuffer(Math.max(this.#bufferBytes, frameBytes));
     }
     return this.#used;
   }

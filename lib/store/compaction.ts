@@ -296,7 +296,16 @@ class GroupCopy {
       newest.length + frameLength + SYNC_FRAME_BYTES <= thresholds.segmentBytesMax);
     if (!fits) {
       const firstLsn = newest === undefined ? this.#firstLsn : lsn;
-      this.outputs.push(new CompactionOutput(fs, directory, active, firstLsn, clock.now()));
+      this.outputs.push(
+        new CompactionOutput(
+          fs,
+          directory,
+          active,
+          firstLsn,
+          clock.now(),
+          thresholds.segmentBytesMax,
+        ),
+      );
     }
     return this.outputs.at(-1)!;
   }

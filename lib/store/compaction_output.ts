@@ -18,7 +18,7 @@ import { HintWriter } from "../log/hint_writer.ts";
 import type { Segment } from "../log/segment.ts";
 import { createSegment } from "../log/segment_file.ts";
 
-const BUFFER_BYTES = 1 << 20;
+const BUFFER_BYTES_MAX = 1 << 20;
 
 /** A segment in the making. {@link finish} or {@link abort} ends it. */
 export class CompactionOutput {
@@ -27,7 +27,7 @@ export class CompactionOutput {
   #fs: FileSystem;
   #directory: string;
   #hint: HintWriter;
-  #buffer: ByteBuffer = allocateBuffer(BUFFER_BYTES);
+  #buffer: ByteBuffer;
   #used = 0;
   #written: number;
 
@@ -37,7 +37,9 @@ export class CompactionOutput {
     active: ActiveFile,
     firstLsn: number,
     createdAt: number,
+    segmentBytesMax: number,
   ) {
+    this.#buffer = allocateBuffer(Math.min(BUFFER_BYTES_MAX, segmentBytesMax));
     this.#fs = fs;
     this.#directory = directory;
     const fileId = active.takeFileId();

@@ -20,9 +20,11 @@ import { systemErrorCode } from "../fs/io_error.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { KeyIndex } from "../index/key_index.ts";
 import { ActiveFile, readActive } from "../log/active_file.ts";
+import type { Segment } from "../log/segment.ts";
 import { createSegment } from "../log/segment_file.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
 import { SegmentSet } from "../log/segment_set.ts";
+import { rewriteTail } from "../log/tail_rewrite.ts";
 import { lockDirectory } from "./directory_lock.ts";
 import { Keydir } from "./keydir.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -140,15 +142,11 @@ async function replayAll(
     for (const [position, file] of files.entries()) {
       await replay.segment(state.segments[position]!, file, position === files.length - 1);
     }
+    if (!options.readOnly) vouch(replay, keydir.segments.active, state);
   } catch (error) {
     for (const file of files) file.close();
     throw error;
   }
-  const newest = keydir.segments.active;
-  // What a killed process wrote may be in the page cache only; what is read must stay true. Its last
-  // mark may say that all before it is durable, but not that it is so itself: only ACTIVE does.
-  const isNoted = state.segments.at(-1)!.length === newest.length;
-  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();
   const stats = { ...replay.stats, durationMs: clock.monotonic() - begin };
   logger.info("Opened {directory}: {records} records from {segments} segments", {
     directory,
@@ -159,10 +157,22 @@ async function replayAll(
     directory,
     active: new ActiveFile(fs, directory, state),
     keydir,
-    lsn: newest.lastLsn,
+    lsn: keydir.segments.active.lastLsn,
     sealed: replay.sealed,
     replay: stats,
   };
+}
+
+/**
+ * Makes durable what was found in the newest segment: what is read must stay true. A killed process
+ * may have left it in the page cache only, and after a failed fsync the cache may call it clean.
+ */
+function vouch(replay: Replay, newest: Segment, state: ActiveState): void {
+  // The last mark may say that all before it is durable, but not that it is so itself: ACTIVE does.
+  const isNoted = state.segments.at(-1)!.length === newest.length;
+  if (replay.sealed && isNoted) return;
+  rewriteTail(newest.file, replay.durableOffset, newest.length);
+  newest.file.sync();
 }
 
 /** Opens all segments, the newest one for appending to it. */

@@ -61,6 +61,8 @@ export class Replay {
   };
   /** Whether the newest segment ends with a mark that calls all of it durable. */
   sealed = false;
+  /** Up to where a mark, ACTIVE or a hint file says that the newest segment is durable. */
+  durableOffset = 0;
 
   #context: ReplayContext;
   /** What the current segment's hint file covers, if that is more than there is: it was durable. */
@@ -274,7 +276,10 @@ export class Replay {
       });
       throw corrupt(file.path, fileId, validEnd, `${problem} (${verdict.because})`);
     }
-    if (isActive) this.sealed = scanner.endsSealed && !damaged;
+    if (isActive) {
+      this.sealed = scanner.endsSealed && !damaged;
+      this.durableOffset = durableOffset;
+    }
     if (verdict.then === "truncate") this.#truncate(segment, size, scanner.problem!);
   }
 

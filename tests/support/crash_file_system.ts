@@ -10,6 +10,7 @@ import { dirname, normalize } from "node:path";
 import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { DiskFaults } from "./disk_faults.ts";
 import {
   applyContent,
   applyName,
@@ -26,9 +27,13 @@ export interface CrashFileSystemOptions {
   random: SeededRandom;
   /** Unsynced bytes may survive as garbage (default true). */
   garbage?: boolean;
+  /** Reads and writes may do less than they were asked for (default false). */
+  shortTransfers?: boolean;
   /** Runs the rest of an asynchronous call; a test that owns scheduling passes its own. */
   later?: (task: () => void) => void;
 }
+
+const SHORT_PROBABILITY = 0.1;
 
 /** What ends a run: the power for all, or one process on a machine that goes on. */
 export type CrashKind = "power" | "kill";
@@ -49,9 +54,23 @@ class Inode {
 
   /** Makes the changes up to and including `number` durable. */
   sync(number: number): void {
-    const synced = this.pending.filter((each) => each.number <= number);
+    for (const { change } of this.#take(number)) this.durable = applyContent(this.durable, change);
+  }
+
+  /**
+   * A sync that failed: programs go on seeing the changes, but the system takes them for written and
+   * will not write them again. Some were, some never will be.
+   */
+  failSync(number: number, random: SeededRandom): void {
+    for (const { change } of this.#take(number)) {
+      if (random.chance(0.3)) this.durable = applyContent(this.durable, change);
+    }
+  }
+
+  #take(number: number): { number: number; change: ContentChange }[] {
+    const taken = this.pending.filter((each) => each.number <= number);
     this.pending = this.pending.filter((each) => each.number > number);
-    for (const { change } of synced) this.durable = applyContent(this.durable, change);
+    return taken;
   }
 }
 
@@ -65,9 +84,12 @@ class DirectoryState {
 export class CrashFileSystem implements FileSystem {
   /** Calls so far that change something or make it durable. */
   calls = 0;
+  /** Errors that the disk gives while it goes on. */
+  readonly faults = new DiskFaults();
 
   readonly #random: SeededRandom;
   readonly #garbage: boolean;
+  readonly #shortTransfers: boolean;
   readonly #later: (task: () => void) => void;
   /** What programs see. */
   #visible = new MemoryFileSystem();
@@ -81,9 +103,13 @@ export class CrashFileSystem implements FileSystem {
   #stopAt = Infinity;
   #stopped = false;
 
-  constructor({ random, garbage = true, later = setImmediate }: CrashFileSystemOptions) {
+  constructor(
+    { random, garbage = true, shortTransfers = false, later = setImmediate }:
+      CrashFileSystemOptions,
+  ) {
     this.#random = random;
     this.#garbage = garbage;
+    this.#shortTransfers = shortTransfers;
     this.#later = (task) => void later(task);
   }
 
@@ -133,6 +159,7 @@ export class CrashFileSystem implements FileSystem {
     this.#assertRunning(path);
     if (mode !== "create") return this.#handle(this.#visible.open(path, mode), path);
     return this.#step(path, () => {
+      this.#failAsPlanned("create", path, "write");
       const file = this.#visible.open(path, mode);
       this.#noteCreated(path);
       return this.#handle(file, path);
@@ -141,6 +168,7 @@ export class CrashFileSystem implements FileSystem {
 
   rename(from: string, to: string): void {
     this.#step(to, () => {
+      this.#failAsPlanned("rename", to, "write");
       this.#visible.rename(from, to);
       const file = this.#inode(from);
       this.#inodes.delete(normalize(from));
@@ -156,6 +184,7 @@ export class CrashFileSystem implements FileSystem {
 
   unlink(path: string): void {
     this.#step(path, () => {
+      this.#failAsPlanned("remove", path, "write");
       this.#visible.unlink(path);
       const file = this.#inode(path);
       this.#inodes.delete(normalize(path));
@@ -165,6 +194,7 @@ export class CrashFileSystem implements FileSystem {
 
   syncDirectory(path: string): void {
     this.#step(path, () => {
+      this.#failAsPlanned("sync directory", path, "sync");
       this.#visible.syncDirectory(path);
       const directory = this.#directory(normalize(path));
       for (const change of directory.pending) applyName(directory.durable, change);
@@ -240,24 +270,53 @@ export class CrashFileSystem implements FileSystem {
     const generation = this.#generation;
     const alive = () => this.#assertRunning(path, generation);
     const step = <Result>(effect: () => Result) => this.#step(path, effect, generation);
+    // A descriptor stays open until the reads in flight are through.
+    let inFlight = 0;
+    let closed = false;
+    const read: File["read"] = (buffer, offset, length, position) => {
+      alive();
+      this.#failAsPlanned("read", path, "read");
+      return file.read(buffer, offset, this.#shortened(length), position);
+    };
+    const write: File["write"] = (buffer, offset, length, position) => {
+      const count = file.write(buffer, offset, length, position);
+      inode.note({ kind: "write", position, bytes: buffer.slice(offset, offset + count) });
+      return count;
+    };
+    const sync = (lastChange: number) => {
+      const error = this.faults.errorOf("sync");
+      if (error === undefined) return inode.sync(lastChange);
+      inode.failSync(lastChange, this.#random);
+      throw ioError("sync", path, error);
+    };
     return {
       path: file.path,
-      read: (...range) => (alive(), file.read(...range)),
-      readAsync: (...range) => {
-        return new Promise((resolve) => resolve((alive(), file.read(...range))));
+      read,
+      readAsync: async (...range) => {
+        alive();
+        inFlight++;
+        try {
+          await new Promise<void>((resolve) => this.#later(resolve));
+          return read(...range);
+        } finally {
+          if (--inFlight === 0 && closed) file.close();
+        }
       },
       write: (buffer, offset, length, position) =>
         step(() => {
-          const count = file.write(buffer, offset, length, position);
-          inode.note({ kind: "write", position, bytes: buffer.slice(offset, offset + count) });
-          return count;
+          const error = this.faults.errorOf("write");
+          if (error === undefined) return write(buffer, offset, this.#shortened(length), position);
+          // An error may come after part of the bytes were taken.
+          const taken = this.#random.below(length + 1);
+          if (taken > 0) write(buffer, offset, taken, position);
+          throw ioError("write", path, error);
         }),
-      sync: () => step(() => inode.sync(inode.lastChange)),
+      sync: () => step(() => sync(inode.lastChange)),
       syncAsync: async () => {
         // It covers what was written before it began, and may be cut off while it runs.
         const lastChange = step(() => inode.lastChange);
         await new Promise<void>((resolve) => this.#later(resolve));
-        step(() => inode.sync(lastChange));
+        step(() => sync(lastChange));
       },
       truncate: (size) =>
         step(() => {
@@ -265,8 +324,23 @@ export class CrashFileSystem implements FileSystem {
           inode.note({ kind: "truncate", size });
         }),
       size: () => (alive(), file.size()),
-      close: () => file.close(),
+      close: () => {
+        closed = true;
+        if (inFlight === 0) file.close();
+      },
     };
+  }
+
+  #failAsPlanned(verb: string, path: string, call: "read" | "write" | "sync"): void {
+    const error = this.faults.errorOf(call);
+    if (error !== undefined) throw ioError(verb, path, error);
+  }
+
+  #shortened(length: number): number {
+    if (!this.#shortTransfers || length < 2 || !this.#random.chance(SHORT_PROBABILITY)) {
+      return length;
+    }
+    return this.#random.between(1, length - 1);
   }
 
   #step<Result>(path: string, effect: () => Result, generation = this.#generation): Result {

@@ -4,7 +4,9 @@
  */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import type { KvStore } from "../../lib/store/store.ts";
+import type { Entry } from "../../lib/store/types.ts";
 
 /** One operation as the model sees it. */
 export type ModelOp =
@@ -17,6 +19,12 @@ export interface ModelEntry {
   version: number;
   expiresAt: number;
 }
+
+/**
+ * Whether a key exists. Nobody can say once the clock has been past its expiry and was set back:
+ * the value may have been removed meanwhile, or still be there.
+ */
+export type Existence = "yes" | "no" | "maybe";
 
 type ModelState = Map<string, ModelEntry>;
 
@@ -37,10 +45,17 @@ export class WriteHistory {
   #units: Unit[] = [];
   /** State after everything issued. */
   #newest: ModelState = new Map();
+  /** The latest time that any clock has shown. */
+  #latestMs = 0;
 
   /** LSN of the last operation issued. */
   get lastLsn(): number {
     return this.#units.at(-1)?.lastLsn ?? this.#baseLsn;
+  }
+
+  /** Takes note of what the clock shows; to be called whenever it moves. */
+  seeTime(now: number): void {
+    this.#latestMs = Math.max(this.#latestMs, now);
   }
 
   /** Takes note of operations handed to the store; returns the version they must get. */
@@ -57,14 +72,24 @@ export class WriteHistory {
   }
 
   /** Whether a key exists, everything issued included. */
-  exists(key: string, now: number): boolean {
-    return isAlive(this.#newest.get(key), now);
+  exists(key: string, now: number): Existence {
+    return this.#existence(this.#newest.get(key), now);
   }
 
-  /** What a key must read as while everything up to `lsn` is visible. */
-  read(key: string, lsn: number, now: number): ModelEntry | undefined {
+  /** A key's version, everything issued included; 0 if it has none. */
+  version(key: string): number {
+    return this.#newest.get(key)?.version ?? 0;
+  }
+
+  /** Holds what was read of a key against what it must be while everything up to `lsn` is visible. */
+  checkRead(key: string, found: Entry | undefined, lsn: number, now: number): void {
     const entry = this.#stateAt(lsn).get(key);
-    return isAlive(entry, now) ? entry : undefined;
+    const existence = this.#existence(entry, now);
+    if (existence === "no") return assert.equal(found, undefined, `${key} is gone at ${lsn}`);
+    if (existence === "maybe" && found === undefined) return;
+    assert(found !== undefined, `${key} is there at ${lsn}`);
+    assert.equal(found.version, entry!.version, `${key} while ${lsn} is visible`);
+    assert.deepEqual(found.value, entry!.value);
   }
 
   /** Holds a store that was just opened against the history, which then goes on from there. */
@@ -74,17 +99,40 @@ export class WriteHistory {
       version >= this.promisedLsn,
       `the store has everything up to ${version}, but ${this.promisedLsn} was acknowledged`,
     );
+    await this.checkCopy(store, version, now);
+    this.#base = this.#stateAt(version);
+    this.#baseLsn = version;
+    this.#units = [];
+    this.#newest = new Map(this.#base);
+    this.promise(version);
+  }
+
+  /** Expects a store to hold the state after the record `version`, and nothing else. */
+  async checkCopy(store: KvStore, version: number, now: number): Promise<void> {
+    assert.equal(store.stats().version, version);
     assert(
       version === this.#baseLsn || this.#units.some(({ lastLsn }) => lastLsn === version),
       `the store ends at ${version}, in the midst of a batch, or behind all that was issued`,
     );
     const state = this.#stateAt(version);
-    await assertHolds(store, state, now);
-    this.#base = state;
-    this.#baseLsn = version;
-    this.#units = [];
-    this.#newest = new Map(state);
-    this.promise(version);
+    const found = new Map<string, string>();
+    for await (const { key, value, version, expiresAt = 0 } of store.scan()) {
+      found.set(key, describe(key, value, version, expiresAt));
+    }
+    assert.equal(store.size, found.size);
+    const expected = new Map<string, string>();
+    for (const [key, entry] of state) {
+      const existence = this.#existence(entry, now);
+      if (existence === "no" || (existence === "maybe" && !found.has(key))) continue;
+      expected.set(key, describe(key, entry.value, entry.version, entry.expiresAt));
+    }
+    assert.deepEqual([...found.values()], [...expected.values()].sort());
+  }
+
+  #existence(entry: ModelEntry | undefined, now: number): Existence {
+    if (entry === undefined) return "no";
+    if (entry.expiresAt === 0 || entry.expiresAt > this.#latestMs) return "yes";
+    return entry.expiresAt <= now ? "no" : "maybe";
   }
 
   #stateAt(lsn: number): ModelState {
@@ -104,23 +152,7 @@ function apply(state: ModelState, { firstLsn, ops }: Unit): void {
   });
 }
 
-function isAlive(entry: ModelEntry | undefined, now: number): boolean {
-  return entry !== undefined && (entry.expiresAt === 0 || entry.expiresAt > now);
-}
-
-/** The store holds exactly this: nothing lost, nothing that was never written. */
-async function assertHolds(store: KvStore, state: ModelState, now: number): Promise<void> {
-  const expected = [...state].filter(([, entry]) => isAlive(entry, now))
-    .sort(([left], [right]) => left < right ? -1 : 1)
-    .map(([key, { value, version, expiresAt }]) => describe(key, value, version, expiresAt));
-  const found: string[] = [];
-  for await (const { key, value, version, expiresAt = 0 } of store.scan()) {
-    found.push(describe(key, value, version, expiresAt));
-  }
-  assert.deepEqual(found, expected);
-  assert.equal(store.size, expected.length);
-}
-
+/** Sorts as the key does: no key of a run is the beginning of another one. */
 function describe(key: string, value: Uint8Array, version: number, expiresAt: number): string {
-  return `${key} v${version} until ${expiresAt}: ${new TextDecoder("latin1").decode(value)}`;
+  return `${key} v${version} until ${expiresAt}: ${Buffer.from(value).toString("latin1")}`;
 }
