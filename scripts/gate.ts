@@ -18,6 +18,7 @@ interface Count {
 
 const DENO = Deno.execPath();
 const BUN_TEST_TIMEOUT_MS = 300_000;
+const EXCERPT_LINES = 40;
 /** Tests that need the executable; the rest are the engine's, and run under Bun too. */
 const END_TO_END = new Set(["cli", "docs", "kill", "linearizability", "power", "server"]);
 
@@ -57,6 +58,8 @@ for (const step of steps) {
   total.passed += count.passed;
   total.failed += success ? 0 : Math.max(1, count.failed);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  // Bun says what went wrong where it happened, perhaps thousands of lines further up.
+  if (!success) { for (const excerpt of failuresOf(output)) console.log(excerpt); }
   console.log(`== ${step.name}: ${success ? "ok" : "FAILED"} in ${seconds} s\n`);
   if (!success) break;
 }
@@ -92,6 +95,18 @@ async function run({ command, args }: Step): Promise<{ success: boolean; output:
     show(child.stderr, Deno.stderr),
   ]);
   return { success: status.success, output };
+}
+
+/** What Bun printed before each test that failed. */
+function failuresOf(output: string): string[] {
+  const summary = output.lastIndexOf(" tests failed:");
+  const lines = output.slice(0, summary < 0 ? undefined : summary).split("\n");
+  return lines.flatMap((line, index) => {
+    if (!line.startsWith("(fail) ")) return [];
+    const before = lines.slice(Math.max(0, index - EXCERPT_LINES), index);
+    const previous = before.findLastIndex((each) => /^\((?:pass|fail|skip)\) /.test(each));
+    return [...before.slice(previous + 1), line].join("\n");
+  });
 }
 
 /** Reads the summary of `deno test` or `bun test`; undefined if there is none. */
