@@ -11,6 +11,14 @@ import { FORMAT_VERSION, readU64, writeU64 } from "./record.ts";
 /** First four bytes of ACTIVE: F1 43 52 41. */
 export const ACTIVE_MAGIC = 0x415243f1;
 
+/**
+ * What stands in the place of ACTIVE while a store is being copied or salvaged into a directory: no
+ * ACTIVE, so that nobody takes what is there for a store, or for a place to begin a new one in.
+ */
+export const ACTIVE_UNFINISHED: Uint8Array<ArrayBuffer> = new TextEncoder().encode(
+  "This store is unfinished: a backup, restore or repair is writing it, or was interrupted.\n",
+);
+
 /** Offsets of the fields of ACTIVE; the segments follow, then a CRC over everything before it. */
 export const ACTIVE_FIELDS = {
   magic: 0,
@@ -82,13 +90,26 @@ export function encodeActive(state: ActiveState): Uint8Array<ArrayBuffer> {
 export interface ActiveProblem {
   /** The file is of a format this version does not know, rather than damaged. */
   unsupported: boolean;
+  /** The store was still being copied or salvaged here. */
+  unfinished: boolean;
   message: string;
 }
 
 /** Decodes ACTIVE; on any damage says what is wrong instead. */
 export function decodeActive(bytes: Uint8Array): ActiveState | ActiveProblem {
-  const damaged = (message: string): ActiveProblem => ({ unsupported: false, message });
+  const damaged = (message: string): ActiveProblem => ({
+    unsupported: false,
+    unfinished: false,
+    message,
+  });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (isUnfinished(bytes)) {
+    return {
+      unsupported: false,
+      unfinished: true,
+      message: "the store is unfinished: a backup, restore or repair was writing it",
+    };
+  }
   if (bytes.length < segmentAt(0) + 4) return damaged("it is too short");
   if (view.getUint32(ACTIVE_FIELDS.magic, true) !== ACTIVE_MAGIC) {
     return damaged("it does not begin with the magic number");
@@ -97,6 +118,7 @@ export function decodeActive(bytes: Uint8Array): ActiveState | ActiveProblem {
   if (version > FORMAT_VERSION) {
     return {
       unsupported: true,
+      unfinished: false,
       message: `it is of format version ${version}, and this Cairn knows up to ${FORMAT_VERSION}`,
     };
   }
@@ -115,6 +137,12 @@ export function decodeActive(bytes: Uint8Array): ActiveState | ActiveProblem {
   };
   const wrong = findContradiction(state, version);
   return wrong === undefined ? state : damaged(wrong);
+}
+
+/** Whether these are the bytes of {@link ACTIVE_UNFINISHED}. */
+export function isUnfinished(bytes: Uint8Array): boolean {
+  return bytes.length === ACTIVE_UNFINISHED.length &&
+    bytes.every((byte, index) => byte === ACTIVE_UNFINISHED[index]);
 }
 
 function segmentAt(index: number): number {

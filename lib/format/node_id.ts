@@ -18,3 +18,8 @@ export function parseNodeId(text: string): Uint8Array | undefined {
     (_, index) => Number.parseInt(hex.slice(2 * index, 2 * index + 2), 16),
   );
 }
+
+/** The content of the file NODE_ID: the UUID and a line feed. */
+export function encodeNodeId(nodeId: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${formatNodeId(nodeId)}\n`);
+}

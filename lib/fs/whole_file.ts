@@ -5,12 +5,15 @@ import { KvError } from "../errors.ts";
 import type { File, FileSystem } from "./file_system.ts";
 import { ioError, SystemError } from "./io_error.ts";
 
+/** What can be read from. */
+export type Readable = Pick<File, "read">;
+
 /**
  * Reads `length` bytes at `position` into `buffer` at `offset`. Returns how many were read: fewer
  * only where the file ends. An error is thrown, never taken for the end.
  */
 export function readFully(
-  file: File,
+  file: Readable,
   buffer: Uint8Array,
   offset: number,
   length: number,

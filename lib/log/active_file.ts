@@ -20,6 +20,14 @@ export function readActive(fs: FileSystem, directory: string): ActiveState | und
   if (fs.stat(path) === undefined) return undefined;
   const decoded = decodeActive(readFile(fs, path, ACTIVE_BYTES_LIMIT));
   if ("message" in decoded) {
+    if (decoded.unfinished) {
+      throw new KvError(
+        "CorruptLog",
+        `The store in ${directory} is unfinished: a backup, restore or repair is writing it, or ` +
+          `was interrupted; if none runs, remove the directory and run it again`,
+        { path },
+      );
+    }
     throw decoded.unsupported
       ? new KvError("Unsupported", `Cannot read ${path}: ${decoded.message}; use a newer Cairn`, {
         path,
@@ -81,9 +89,12 @@ export class ActiveFile {
     if (isNews) this.replace(segments);
   }
 
-  /** Replaces the list of segments, durably. The last one is the one being appended to. */
-  replace(segments: readonly Segment[], droppedLsn: number = this.#state.droppedLsn): void {
-    const state = {
+  /** What ACTIVE would say of these segments now. The last one is the one being appended to. */
+  describe(
+    segments: readonly Segment[],
+    droppedLsn: number = this.#state.droppedLsn,
+  ): ActiveState {
+    return {
       ...this.#state,
       droppedLsn,
       segments: segments.map(({ fileId, length, durableLength, chain }, index) =>
@@ -92,6 +103,11 @@ export class ActiveFile {
           : { fileId, length, chain }
       ),
     };
+  }
+
+  /** Replaces the list of segments, durably. The last one is the one being appended to. */
+  replace(segments: readonly Segment[], droppedLsn: number = this.#state.droppedLsn): void {
+    const state = this.describe(segments, droppedLsn);
     replaceDurably(this.#fs, this.#directory, ACTIVE_NAME, encodeActive(state));
     this.#state = state;
   }

@@ -2,15 +2,15 @@
 
 import { CHAIN_START } from "../format/control_record.ts";
 import type { File } from "../fs/file_system.ts";
-import { assert } from "../assert.ts";
+import { PinnedFile } from "./pinned_file.ts";
 
 /**
  * A log segment with its figures. `length = aliveBytes + tombstoneBytes + controlBytes + superseded
- * records`, always: every change of one is a change of another.
+ * records`, always: every change of one is a change of another. Compaction retires it when it is no
+ * longer part of the log.
  */
-export class Segment {
+export class Segment extends PinnedFile {
   readonly fileId: number;
-  readonly file: File;
   /** Written by compaction. */
   readonly compacted: boolean;
   /** No record in it has a smaller LSN. */
@@ -34,12 +34,9 @@ export class Segment {
   /** The part of the segment that a hint file on disk stands for. */
   hintedLength = 0;
 
-  #pins = 0;
-  #retired = false;
-
   constructor(fileId: number, file: File, compacted: boolean, firstLsn: number) {
+    super(file);
     this.fileId = fileId;
-    this.file = file;
     this.compacted = compacted;
     this.firstLsn = firstLsn;
     this.lastLsn = firstLsn - 1;
@@ -48,23 +45,5 @@ export class Segment {
   /** Bytes of sets that were overwritten, deleted, or have expired. */
   get supersededBytes(): number {
     return this.length - this.aliveBytes - this.tombstoneBytes - this.controlBytes;
-  }
-
-  /** Keeps the file open until {@link unpin}, even if compaction retires the segment. */
-  pin(): void {
-    this.#pins++;
-  }
-
-  /** Takes back one {@link pin}. */
-  unpin(): void {
-    assert(this.#pins > 0, "unpin without pin");
-    this.#pins--;
-    if (this.#retired && this.#pins === 0) this.file.close();
-  }
-
-  /** The segment is no longer part of the log: its file closes once nobody reads it. */
-  retire(): void {
-    this.#retired = true;
-    if (this.#pins === 0) this.file.close();
   }
 }

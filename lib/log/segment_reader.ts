@@ -1,7 +1,6 @@
 /** Reads the frames of one segment from front to back, whole and checked, or stops and says why. */
 
-import { readFully } from "../fs/whole_file.ts";
-import type { File } from "../fs/file_system.ts";
+import { type Readable, readFully } from "../fs/whole_file.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -32,7 +31,7 @@ export class SegmentReader {
   at = 0;
   status: FrameStatus = FRAME_OK;
 
-  #file: File;
+  #file: Readable;
   #end: number;
   /** File offset of the first byte in the buffer, and how many bytes it holds. */
   #bufferStart: number;
@@ -40,7 +39,7 @@ export class SegmentReader {
   #nextOffset: number;
 
   /** Reads `file` from `start` to `end`. */
-  constructor(file: File, start: number, end: number) {
+  constructor(file: Readable, start: number, end: number) {
     this.#file = file;
     this.#end = end;
     this.#bufferStart = start;

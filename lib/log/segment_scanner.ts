@@ -28,7 +28,7 @@ import {
   readFrameCrc,
   readU64,
 } from "../format/record.ts";
-import type { File } from "../fs/file_system.ts";
+import type { Readable } from "../fs/whole_file.ts";
 import { SegmentReader } from "./segment_reader.ts";
 
 /** The state that a scan resumes from when a hint file stands for the beginning of the segment. */
@@ -77,13 +77,13 @@ export class SegmentScanner {
   controlBytes = 0;
   tombstoneBytes = 0;
 
-  #file: File;
+  #file: Readable;
   #end: number;
   #expected: ScanExpectation;
   /** End of the batch that the current record is part of, 0 outside of any. */
   #batchEnd = 0;
 
-  constructor(file: File, end: number, expected: ScanExpectation, startOffset = 0) {
+  constructor(file: Readable, end: number, expected: ScanExpectation, startOffset = 0) {
     this.#file = file;
     this.#end = end;
     this.#expected = expected;

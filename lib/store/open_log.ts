@@ -13,7 +13,7 @@ import {
   TEMPORARY_SUFFIX,
   WAL_NAME,
 } from "../format/filename.ts";
-import { formatNodeId, parseNodeId } from "../format/node_id.ts";
+import { encodeNodeId, formatNodeId, parseNodeId } from "../format/node_id.ts";
 import { removeDurably, replaceDurably } from "../fs/durable.ts";
 import type { File, FileLock, FileSystem } from "../fs/file_system.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
@@ -261,8 +261,7 @@ function createNodeId(
 }
 
 function writeNodeId(fs: FileSystem, directory: string, nodeId: Uint8Array): void {
-  const text = new TextEncoder().encode(formatNodeId(nodeId) + "\n");
-  replaceDurably(fs, directory, NODE_ID_NAME, text);
+  replaceDurably(fs, directory, NODE_ID_NAME, encodeNodeId(nodeId));
 }
 
 function readNodeId(fs: FileSystem, directory: string): Uint8Array | undefined {

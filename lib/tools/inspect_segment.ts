@@ -1,6 +1,5 @@
 /** Inspects a segment frame by frame, over damage. */
 
-import { systemClock } from "../clock.ts";
 import {
   decodeBatchHeader,
   decodeSegmentHeader,
@@ -29,6 +28,7 @@ import {
 import type { File } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
 import { SegmentReader } from "../log/segment_reader.ts";
+import { pause } from "./pause.ts";
 import { FrameSearch } from "./frame_search.ts";
 import {
   type ControlItem,
@@ -157,8 +157,4 @@ function describeDamage(
   const { op, lsn, keyLength, storedValueLength } = header;
   const claims = { op: nameOfOp(op), lsn, keyLength, valueLength: storedValueLength };
   return { ...damage, claims };
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => systemClock.defer(resolve));
 }

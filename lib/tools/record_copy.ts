@@ -1,6 +1,5 @@
 /** Copies chosen records, frame by frame, from the segments of the source to the new store. */
 
-import { systemClock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import {
   allocateBuffer,
@@ -16,6 +15,7 @@ import {
 } from "../format/record.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
+import { pause } from "./pause.ts";
 import type { LostRange } from "./repair_report.ts";
 import type { RecordPlace, SalvageIndex } from "./salvage_index.ts";
 import type { SalvageWriter } from "./salvage_writer.ts";
@@ -128,8 +128,4 @@ class OpenFiles {
     for (const file of this.#open.values()) file.close();
     this.#open.clear();
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => systemClock.defer(resolve));
 }

@@ -5,10 +5,8 @@
  * these, in order of their LSNs, which they keep, so that versions that clients hold stay true.
  */
 
-import { dirname, resolve } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
-import { KvError } from "../errors.ts";
-import { joinPath, LOCK_NAME, segmentName, WAL_NAME } from "../format/filename.ts";
+import { joinPath, segmentName, WAL_NAME } from "../format/filename.ts";
 import { formatNodeId } from "../format/node_id.ts";
 import { NODE_ID_BYTES } from "../format/control_record.ts";
 import { frameLengthOf } from "../format/record.ts";
@@ -16,6 +14,8 @@ import type { FileSystem } from "../fs/file_system.ts";
 import { LSN_LIMIT } from "../limits.ts";
 import { type RandomSource, systemRandom } from "../random.ts";
 import { copyRecords } from "./record_copy.ts";
+import { checkDestination, NewStore } from "./new_store.ts";
+import { pause } from "./pause.ts";
 import type { RepairOptions, RepairReport } from "./repair_report.ts";
 import { judgeRuns } from "./run_judgement.ts";
 import { SalvageIndex } from "./salvage_index.ts";
@@ -33,6 +33,7 @@ export type {
   SkippedFile,
 } from "./repair_report.ts";
 
+const TASK = "repair into";
 const FRAME_BYTES_MIN = frameLengthOf(1, 0);
 
 /** Seams that a test may own. */
@@ -58,10 +59,11 @@ export async function repairStore(
   destination: string,
   options: RepairOptions & RepairSeams = {},
 ): Promise<RepairReport> {
-  checkDestination(fs, source, destination);
+  checkDestination(fs, source, destination, TASK);
   const directory = findLogDirectory(fs, source);
   const warnings: string[] = [];
-  const lock = lockSource(fs, source, warnings);
+  const advice = "stop that one, or copy the directory and repair the copy";
+  const lock = lockSource(fs, source, warnings, advice);
   try {
     const found = await readSource(fs, directory);
     found.warnings.unshift(...warnings);
@@ -69,30 +71,6 @@ export async function repairStore(
   } finally {
     lock?.release();
   }
-}
-
-function checkDestination(fs: FileSystem, source: string, destination: string): void {
-  const refuse = (why: string): never => {
-    throw new KvError("InvalidArgument", `Cannot repair into ${destination}: ${why}`, {
-      path: destination,
-    });
-  };
-  const stat = fs.stat(destination);
-  if (stat !== undefined && stat.kind !== "directory") {
-    refuse("it is not a directory; choose another path");
-  }
-  for (let path = resolve(destination); path !== dirname(path); path = dirname(path)) {
-    if (path === resolve(source)) refuse("it lies in the store to repair, which is only read");
-  }
-  if (stat === undefined) return;
-  // What an attempt that failed leaves behind is as good as nothing.
-  const names = fs.readDirectory(destination).filter((name) => name !== LOCK_NAME);
-  const isEmpty = names.every((name) => {
-    const path = joinPath(destination, name);
-    return name === WAL_NAME && fs.stat(path)?.kind === "directory" &&
-      fs.readDirectory(path).length === 0;
-  });
-  if (!isEmpty) refuse("it is not empty; choose a directory that does not exist");
 }
 
 class Repair {
@@ -224,17 +202,10 @@ class Repair {
   }
 
   async #write(): Promise<void> {
-    const { destination, lost } = this.#report;
-    const directory = joinPath(destination, WAL_NAME);
-    this.#fs.makeDirectory(directory);
-    const lock = this.#fs.lock(joinPath(destination, LOCK_NAME));
-    if (lock === undefined) {
-      throw new KvError("Locked", `${destination} is in use: choose another path`, {
-        path: destination,
-      });
-    }
+    const { source, destination, lost } = this.#report;
+    const store = new NewStore(this.#fs, source, destination, TASK);
     const now = this.#clock.now();
-    const writer = new SalvageWriter(this.#fs, directory, this.#found.nodeId!, now);
+    const writer = new SalvageWriter(store, this.#found.nodeId!, now);
     try {
       const copied = await copyRecords(this.#fs, this.#choice.segments, this.#index, writer, now);
       lost.push(...copied.lost);
@@ -243,10 +214,11 @@ class Repair {
       this.#report.version = this.#lsnNext - 1;
       writer.finish(this.#lsnNext, this.#droppedLsn(copied.lost.length > 0));
     } catch (error) {
-      writer.abort();
+      writer.close();
+      store.abandon();
       throw error;
     } finally {
-      lock.release();
+      store.release();
     }
   }
 
@@ -274,8 +246,4 @@ class Repair {
     this.#random.fill(bytes);
     return bytes;
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => systemClock.defer(resolve));
 }

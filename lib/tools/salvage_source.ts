@@ -35,9 +35,14 @@ export interface SalvageSource {
 
 /**
  * Makes sure that no store has the directory open, and keeps it so until the lock is released. The
- * lock file is not created where there is none, and not written to. Throws `Locked`.
+ * lock file is not created where there is none, and not written to. Throws `Locked`, with `advice`.
  */
-export function lockSource(fs: FileSystem, path: string, warnings: string[]): FileLock | undefined {
+export function lockSource(
+  fs: FileSystem,
+  path: string,
+  warnings: string[],
+  advice: string,
+): FileLock | undefined {
   const lockPath = joinPath(path, LOCK_NAME);
   if (fs.stat(lockPath)?.kind !== "file") return undefined;
   let lock: FileLock | undefined;
@@ -49,11 +54,7 @@ export function lockSource(fs: FileSystem, path: string, warnings: string[]): Fi
     return undefined;
   }
   if (lock !== undefined) return lock;
-  throw new KvError(
-    "Locked",
-    `${path} is open in a running store: stop that one, or copy the directory and repair the copy`,
-    { path },
-  );
+  throw new KvError("Locked", `${path} is open in a running store: ${advice}`, { path });
 }
 
 /** The directory of the log; throws `Io` if there is no store at all. */

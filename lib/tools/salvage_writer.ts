@@ -1,46 +1,39 @@
 /**
  * Writes salvaged records as a new store: segments as compaction writes them, with ascending LSNs
- * that have gaps, then an empty one to append to. None of it counts until ACTIVE is there, which
- * comes last, after everything it names is durable.
+ * that have gaps, then an empty one to append to.
  */
 
 import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
-import { ACTIVE_NAME, NODE_ID_NAME, segmentName } from "../format/filename.ts";
-import { formatNodeId } from "../format/node_id.ts";
+import { encodeActive } from "../format/active.ts";
+import { NODE_ID_NAME } from "../format/filename.ts";
+import { encodeNodeId } from "../format/node_id.ts";
 import { allocateBuffer, type ByteBuffer } from "../format/record.ts";
-import { removeDurably, replaceDurably } from "../fs/durable.ts";
-import type { FileSystem } from "../fs/file_system.ts";
+import { replaceDurably } from "../fs/durable.ts";
 import { writeFully } from "../fs/whole_file.ts";
 import { SEGMENT_BYTES_MAX_DEFAULT } from "../limits.ts";
 import { ActiveFile } from "../log/active_file.ts";
 import type { Segment } from "../log/segment.ts";
 import { createSegment } from "../log/segment_file.ts";
+import type { NewStore } from "./new_store.ts";
 
 const BUFFER_BYTES = 1 << 20;
 
-/** A store in the making. {@link finish} or {@link abort} ends it. */
+/** The log of a store in the making. {@link finish} or {@link close} ends it. */
 export class SalvageWriter {
-  #fs: FileSystem;
-  #directory: string;
+  #store: NewStore;
   #active: ActiveFile;
   #createdAt: number;
-  /** Of all files begun, complete or not. */
-  #fileIds: number[] = [];
   #segments: Segment[] = [];
   #segment: Segment | undefined;
   #buffer: ByteBuffer = allocateBuffer(BUFFER_BYTES);
   #used = 0;
   #written = 0;
 
-  /**
-   * Writes into `directory`, the log's, which exists and is empty. `createdAt` is in milliseconds
-   * since the epoch.
-   */
-  constructor(fs: FileSystem, directory: string, nodeId: Uint8Array, createdAt: number) {
-    this.#fs = fs;
-    this.#directory = directory;
+  /** Writes into `store`. `createdAt` is in milliseconds since the epoch. */
+  constructor(store: NewStore, nodeId: Uint8Array, createdAt: number) {
+    this.#store = store;
     this.#createdAt = createdAt;
-    this.#active = new ActiveFile(fs, directory, {
+    this.#active = new ActiveFile(store.fs, store.directory, {
       nodeId,
       droppedLsn: 0,
       nextFileId: 1,
@@ -64,22 +57,16 @@ export class SalvageWriter {
   finish(lsnNext: number, droppedLsn: number): void {
     this.#closeSegment();
     this.#openSegment(lsnNext, false);
-    this.#segment?.file.close();
-    this.#segment = undefined;
-    const nodeId = new TextEncoder().encode(`${formatNodeId(this.#active.nodeId)}\n`);
-    replaceDurably(this.#fs, this.#directory, NODE_ID_NAME, nodeId);
-    this.#active.replace(this.#segments, droppedLsn);
+    this.close();
+    const { fs, directory } = this.#store;
+    replaceDurably(fs, directory, NODE_ID_NAME, encodeNodeId(this.#active.nodeId));
+    this.#store.finish(encodeActive(this.#active.describe(this.#segments, droppedLsn)));
   }
 
-  /** Removes what was written, as far as that is possible. */
-  abort(): void {
-    try {
-      this.#segment?.file.close();
-      const names = this.#fileIds.map(segmentName);
-      removeDurably(this.#fs, this.#directory, [ACTIVE_NAME, NODE_ID_NAME, ...names]);
-    } catch {
-      // The error that led here matters more, and without ACTIVE nothing here is taken for a store.
-    }
+  /** Closes what is open. */
+  close(): void {
+    this.#segment?.file.close();
+    this.#segment = undefined;
   }
 
   #segmentFor(frameLength: number, lsn: number): Segment {
@@ -91,8 +78,7 @@ export class SalvageWriter {
 
   #openSegment(firstLsn: number, compacted: boolean): Segment {
     const fileId = this.#active.takeFileId();
-    this.#fileIds.push(fileId);
-    const segment = createSegment(this.#fs, this.#directory, {
+    const segment = createSegment(this.#store.fs, this.#store.directory, {
       fileId,
       compacted,
       createdAt: this.#createdAt,

@@ -3,7 +3,6 @@
  * Nothing is judged here: which of them are the log's own is decided by `run_judgement.ts`.
  */
 
-import { systemClock } from "../clock.ts";
 import {
   BATCH_FRAME_BYTES,
   decodeBatchHeader,
@@ -21,6 +20,7 @@ import {
 } from "../format/record.ts";
 import type { File } from "../fs/file_system.ts";
 import { SegmentReader } from "../log/segment_reader.ts";
+import { pause } from "./pause.ts";
 import { FrameSearch, type Resumption } from "./frame_search.ts";
 
 const FRAMES_PER_SLICE = 8192;
@@ -270,8 +270,4 @@ class Surveyor {
     run.lsnAtEnd = this.#lastLsn;
     this.survey.runs.push(run);
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => systemClock.defer(resolve));
 }

@@ -4,7 +4,6 @@
  * works on a copy, on a damaged store, and on one that is open elsewhere (as of this moment).
  */
 
-import { systemClock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import {
   ACTIVE_BYTES_LIMIT,
@@ -27,6 +26,7 @@ import { readFile } from "../fs/whole_file.ts";
 import { readActive } from "../log/active_file.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
+import { pause } from "./pause.ts";
 import { endsWithChecksum } from "./trailing_checksum.ts";
 import { verifyHint } from "./verify_hint.ts";
 
@@ -280,8 +280,4 @@ class Verifier {
     this.report.ok = false;
     this.report.problems.push({ path, offset, message });
   }
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => systemClock.defer(resolve));
 }

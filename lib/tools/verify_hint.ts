@@ -1,11 +1,8 @@
 /** Holds a hint file against the segment it stands for. */
 
 import { KvError } from "../errors.ts";
-import { decodeSyncMark, SYNC_FRAME_BYTES } from "../format/control_record.ts";
-import type { HintHeader } from "../format/hint.ts";
 import {
   allocateBuffer,
-  decodeFrame,
   decodeFrameHeader,
   EXPIRES_AT_BYTES,
   FRAME_HEADER_BYTES,
@@ -13,13 +10,13 @@ import {
   FRAME_TRAILER_BYTES,
   FrameHeader,
   OP_SET_EXPIRING,
-  OP_SYNC,
   readU64,
 } from "../format/record.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
 import { readFully } from "../fs/whole_file.ts";
 import { KEY_BYTES_LIMIT } from "../limits.ts";
+import { findUnboundHint } from "../log/hint_binding.ts";
 import { HintReader } from "../log/hint_reader.ts";
 import { inspectHint } from "./inspect_hint.ts";
 
@@ -48,7 +45,7 @@ export async function verifyHint(
     const bytes = file.size();
     const hint = new HintReader(file);
     const { header } = hint;
-    const unbound = header === undefined ? undefined : findUnbound(header, segment, fileId);
+    const unbound = header === undefined ? undefined : findUnboundHint(header, segment, fileId);
     if (unbound !== undefined) return { bytes, problem: { offset: 0, message: unbound } };
     const check = new EntryCheck(segment);
     for (let entries = 1; hint.next(); entries++) {
@@ -75,24 +72,6 @@ function openIfPresent(fs: FileSystem, path: string): File | undefined {
     if (error instanceof KvError && systemErrorCode(error) === "ENOENT") return undefined;
     throw error;
   }
-}
-
-/** Why a hint does not stand for this segment; undefined if it does. */
-function findUnbound(header: HintHeader, segment: File, fileId: number): string | undefined {
-  const { coveredLength } = header;
-  if (header.fileId !== fileId) return "stands for another segment";
-  const size = segment.size();
-  // One that covers less was written before the segment was appended to: that is in order.
-  if (coveredLength > size) return `covers ${coveredLength} bytes, but its segment has ${size}`;
-  const at = coveredLength - SYNC_FRAME_BYTES;
-  const frame = allocateBuffer(SYNC_FRAME_BYTES);
-  const count = at < 0 ? 0 : readFully(segment, frame.bytes, 0, SYNC_FRAME_BYTES, at);
-  const frameHeader = new FrameHeader();
-  const isMark = decodeFrame(frame, 0, count, frameHeader) === FRAME_OK &&
-    frameHeader.op === OP_SYNC;
-  const mark = isMark ? decodeSyncMark(frame.view, 0, frameHeader.lsn) : undefined;
-  const isBound = mark?.recordCount === header.recordCount && mark.chain === header.chain;
-  return isBound ? undefined : `belongs to another state of its segment, at offset ${at}`;
 }
 
 /** Where the entry number `count` stands. */
