@@ -42,6 +42,8 @@ export type {
   RepairReport,
   SkippedFile,
 } from "./tools/repair.ts";
+export type { CopyOptions, CopyReport } from "./tools/copy_store.ts";
+export type { StoreFile, StoreSnapshot } from "./tools/store_snapshot.ts";
 export type { VerifyProblem, VerifyReport } from "./tools/verify.ts";
 export type {
   BatchCheck,

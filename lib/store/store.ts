@@ -6,8 +6,11 @@ import { formatNodeId } from "../format/node_id.ts";
 import { defaultFileSystem } from "../fs/default.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { CommandLog } from "../telemetry/logger.ts";
+import type { CopyOptions, CopyReport } from "../tools/copy_store.ts";
 import { inspectFile, type InspectItem, type InspectOptions } from "../tools/inspect.ts";
 import { type RepairOptions, type RepairReport, repairStore } from "../tools/repair.ts";
+import { restoreStore } from "../tools/restore.ts";
+import type { StoreSnapshot } from "../tools/store_snapshot.ts";
 import { type VerifyReport, verifyStore } from "../tools/verify.ts";
 import { Expirer } from "./expirer.ts";
 import type { Keydir } from "./keydir.ts";
@@ -15,6 +18,7 @@ import { type OpenedLog, openForReading, openForWriting } from "./open_log.ts";
 import { type ResolvedOptions, resolveOptions, showValue } from "./options.ts";
 import { RecordSource } from "./record_source.ts";
 import { checkScanOptions, makeEntry, scan } from "./scan.ts";
+import { checkCopyArguments, Snapshots } from "./snapshots.ts";
 import type {
   BatchOp,
   BatchOptions,
@@ -55,6 +59,7 @@ export class KvStore implements AsyncDisposable {
   #replay: ReplayStats;
   #lsnOpened: number;
   #write: WritePath | undefined;
+  #snapshots: Snapshots;
   #commands: CommandLog;
   #keyScratch: Uint8Array;
   #closing: Promise<void> | undefined;
@@ -70,6 +75,15 @@ export class KvStore implements AsyncDisposable {
     this.#keyScratch = new Uint8Array(options.keyBytesMax * 3);
     if (log.lock !== undefined) this.#write = new WritePath(options, log, log.lock);
     this.#source = new RecordSource(this.#keydir, this.#write?.writer, options.logger);
+    this.#snapshots = new Snapshots({
+      fs: options.fileSystem,
+      path,
+      active: log.active,
+      keydir: log.keydir,
+      write: this.#write,
+      lsnOpened: log.lsn,
+      assertOpen: () => this.#assertOpen(),
+    });
     this.#expirer = new Expirer(
       this.#keydir,
       options.clock,
@@ -131,6 +145,26 @@ export class KvStore implements AsyncDisposable {
     options: RepairOptions & Pick<OpenOptions, "fileSystem" | "clock" | "random"> = {},
   ): Promise<RepairReport> {
     return repairStore(options.fileSystem ?? defaultFileSystem, path, destination, options);
+  }
+
+  /**
+   * Makes a store out of a backup: copies the store in the directory `backup` into the directory
+   * `path`, which must not exist or be empty. Every frame of the backup is checked before anything
+   * is written, and every frame of the copy afterwards. Resolves when it is on stable storage.
+   *
+   * Throws `InvalidArgument` for an unusable destination, `CorruptLog` if the backup is damaged or
+   * was left unfinished, `Locked` if a store has it open for writing, `Unsupported` for a newer
+   * format, `Io` and `NoSpace` as the file system has it. Nothing that opens is left then.
+   */
+  static async restore(
+    backup: string,
+    path: string,
+    options: CopyOptions & Pick<OpenOptions, "fileSystem"> = {},
+  ): Promise<CopyReport> {
+    const { fileSystem = defaultFileSystem, ...rest } = options;
+    checkCopyArguments(backup, rest);
+    checkCopyArguments(path, rest);
+    return await restoreStore(fileSystem, backup, path, rest);
   }
 
   /**
@@ -314,6 +348,41 @@ export class KvStore implements AsyncDisposable {
     }
   }
 
+  /**
+   * Copies the store, as of one moment, into `directory`, which must not exist or be empty. Reads,
+   * writes and compaction go on meanwhile. Everything acknowledged before the call is in the copy,
+   * which is a store of its own: it can be opened, verified, and made a store elsewhere by
+   * {@link restore}. Every frame is checked on the way. Resolves when all of it is on stable storage.
+   *
+   * Rejects with `InvalidArgument` for an unusable destination, `CorruptLog` if the store is damaged,
+   * `Closed` if it is closed meanwhile, `Locked` if another backup writes there, `Io` and `NoSpace`
+   * as the file system has it. What was copied is removed then, and the store goes on.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data");
+   * const { version } = await store.set("greeting", "hello");
+   * const backup = await store.backup("./backup");
+   * console.assert(backup.version === version);
+   * await KvStore.restore("./backup", "./data-of-then");
+   * ```
+   */
+  async backup(directory: string, options: CopyOptions = {}): Promise<CopyReport> {
+    this.#assertOpen();
+    return await this.#snapshots.backup(directory, options);
+  }
+
+  /**
+   * The files of the whole store as of this moment, to copy them elsewhere than to a directory. To be
+   * closed; closing the store closes it too. Rejects as {@link flush}, but not with `ReadOnly`.
+   */
+  async snapshot(): Promise<StoreSnapshot> {
+    this.#assertOpen();
+    return await this.#snapshots.take();
+  }
+
   /** Figures about the store, exact as of now. */
   stats(): StoreStats {
     this.#assertOpen();
@@ -360,6 +429,7 @@ export class KvStore implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#expirer.close();
     try {
+      await this.#snapshots.close();
       await this.#write?.close();
     } finally {
       this.#keydir.segments.close();

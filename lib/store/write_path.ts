@@ -222,6 +222,16 @@ export class WritePath {
     this.writer.assertWritable();
   }
 
+  /** Resolves when everything acknowledged so far is durable. */
+  async settleAcknowledged(): Promise<void> {
+    try {
+      await this.flush();
+    } catch (error) {
+      // After a failed write, nothing was acknowledged but what is durable, if that is the policy.
+      if (this.commit === undefined) throw error;
+    }
+  }
+
   /** As {@link flush}, blocking. */
   flushSync(): void {
     if (this.commit !== undefined) this.commit.commitNow();
