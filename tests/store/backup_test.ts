@@ -9,9 +9,9 @@ import { contentsOf } from "../support/backup_model.ts";
 import { CountingFileSystem } from "../support/counting_file_system.ts";
 import { assertUntouched, fromImage, takeImage } from "../support/disk_image.ts";
 import { FaultyFileSystem } from "../support/faulty_file_system.ts";
-import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
+import { InterceptingFileSystem } from "../support/intercepting_file_system.ts";
 import { failsWith } from "../support/kv_error.ts";
-import { withoutHints, writeSegments } from "../support/segmented_store.ts";
+import { writeSegments } from "../support/segmented_store.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import {
   DURABILITIES,
@@ -73,48 +73,6 @@ test("backup: of an empty store, and the next version is 1", async () => {
   assert.deepEqual(await contentsOf(fs, COPY), { entries: [], version: 0 });
   await using copy = await KvStore.open(COPY, { fileSystem: fs });
   assert.equal((await copy.set("first", "")).version, 1);
-});
-
-test("backup: hint files go along where they are right, and spare reading the segments", async () => {
-  const { image, opened } = await writeSegments();
-  const fs = fromImage(image);
-  await using store = await KvStore.open(PATH, { fileSystem: fs, readOnly: true });
-  await store.backup(COPY);
-  assert.deepEqual(logNames(fs, COPY), [...image.keys()].sort());
-  await using copy = await KvStore.open(COPY, { fileSystem: fs, readOnly: true });
-  assert.equal(copy.stats().replay.hints, 2);
-  assert.equal(copy.stats().version, opened.version);
-});
-
-test("backup: a hint file written or damaged since is left out", async () => {
-  const { image } = await writeSegments();
-  const fs = fromImage(image);
-  await using store = await KvStore.open(PATH, { fileSystem: fs, readOnly: true });
-  const hint = fs.open(`${PATH}/wal/0000000001.hint`, "write");
-  hint.write(Uint8Array.of(99), 0, 1, hint.size() - 20);
-  hint.close();
-  fs.unlink(`${PATH}/wal/0000000002.hint`);
-  await store.backup(COPY);
-  assert.deepEqual(logNames(fs, COPY).filter((name) => name.endsWith(".hint")), []);
-  assert.deepEqual((await contentsOf(fs, COPY)).entries, await scanAll(store));
-});
-
-test("backup: a hint file that leaves out what was overwritten since is not taken along", async () => {
-  const { image } = await writeSegments();
-  const fs = fromImage(withoutHints(image));
-  await using reader = await KvStore.open(PATH, { fileSystem: fs, readOnly: true });
-  const expected = await scanAll(reader);
-  // Hint files come only when everything in the first segment has been overwritten.
-  const faulty = new FaultyFileSystem(fs);
-  faulty.fail = ({ what, name }) =>
-    what === "create" && name.endsWith(".hint.tmp") ? "EIO" : undefined;
-  const writer = await openInMemory({}, faulty);
-  for (const { key } of expected) await writer.set(key, "newer");
-  await writer.close();
-  await (await openInMemory({}, fs)).close();
-  assert(logNames(fs).includes("0000000001.hint"));
-  await reader.backup(COPY);
-  assert.deepEqual((await contentsOf(fs, COPY)).entries, expected);
 });
 
 test("backup: of a store that is open for reading only, beside the one that writes", async () => {
@@ -197,6 +155,20 @@ test("backup: destinations that cannot be", async () => {
   await store.backup("/empty");
   await refuses("/empty", /not empty/);
   await store.backup("/storehouse");
+});
+
+test("backup: a destination that somebody else was faster to fill is left alone", async () => {
+  const base = new MemoryFileSystem();
+  const fs = new InterceptingFileSystem(base);
+  await using store = await openInMemory({}, fs);
+  fs.beforeChange = (what, path) => {
+    if (what !== "makeDirectory" || base.stat(COPY) !== undefined) return;
+    base.makeDirectory(path);
+    base.open(`${path}/ACTIVE`, "create").close();
+  };
+  await failsWith("InvalidArgument", /not empty/, () => store.backup(COPY));
+  assert.deepEqual([logNames(base, COPY), base.stat(`${COPY}/wal/ACTIVE`)?.size], [["ACTIVE"], 0]);
+  base.lock(`${COPY}/LOCK`)!.release();
 });
 
 test("backup: a file that another store has open is not copied over", async () => {
@@ -319,67 +291,6 @@ test("backup: an aborted one removes what it wrote", async () => {
 
 function logNamesIfAny(fs: CountingFileSystem): string[] {
   return fs.stat(`${COPY}/wal`) === undefined ? [] : logNames(fs, COPY);
-}
-
-test("snapshot: files have the length they say, and compaction cannot take them away", async () => {
-  const fs = new CountingFileSystem();
-  const store = await openInMemory({ segmentBytesMax: 4096 }, fs);
-  for (let index = 0; index < 40; index++) await store.set(`key ${index % 9}`, pattern(300, index));
-  const before = fs.openPaths.length;
-  const snapshot = await store.snapshot();
-  assert.equal(snapshot.version, 40);
-  await store.compact();
-  assert(fs.openPaths.length > before - 2, "the old segments are still open");
-  let files = 0;
-  for await (const file of snapshot.files()) {
-    let length = 0;
-    for await (const piece of file.pieces()) length += piece.length;
-    assert.equal(length, file.length, file.name);
-    files++;
-  }
-  assert(files > 4);
-  const held = fs.openPaths.length;
-  snapshot.close();
-  snapshot.close();
-  assert(fs.openPaths.length < held, "closing gives the old segments back");
-  await failsWith("Closed", /begin again/, async () => {
-    for await (const file of snapshot.files()) for await (const _ of file.pieces());
-  });
-  await store.close();
-  assert.deepEqual(fs.openPaths, []);
-});
-
-test("snapshot: forgotten ones end with the store, even in the midst of a read", async () => {
-  const { image } = await writeSegments();
-  const counting = new CountingFileSystem(fromImage(image));
-  const fs = new InterceptingFileSystem(counting);
-  const store = await openInMemory({}, fs);
-  await store.snapshot();
-  const snapshot = await store.snapshot();
-  const gate = new Gate();
-  const iterators = [];
-  let reading: Promise<unknown> | undefined;
-  for await (const file of snapshot.files()) {
-    if (file.name.endsWith(".hint")) {
-      // Begun and forgotten, with a hint file open.
-      const pieces = file.pieces();
-      await pieces.next();
-      iterators.push(pieces);
-      fs.beforeReadAsync = () => gate.pass();
-      reading = snapshotReading(await store.snapshot());
-      break;
-    }
-  }
-  await until("a read waits", () => gate.waiting === 1);
-  await store.close();
-  assert.equal(counting.openPaths.length, 1, "the file that is being read stays open");
-  gate.open();
-  await failsWith("Closed", /begin again/, () => reading);
-  assert.deepEqual([counting.openPaths, counting.locks], [[], 0]);
-});
-
-async function snapshotReading(snapshot: Awaited<ReturnType<KvStore["snapshot"]>>): Promise<void> {
-  for await (const file of snapshot.files()) for await (const _ of file.pieces());
 }
 
 test("backup: only the owner can read it", async () => {
