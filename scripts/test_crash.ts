@@ -18,6 +18,7 @@ interface SeedReport {
   seed: number;
   stops?: number;
   faults?: number;
+  backups?: number;
   failure?: string;
 }
 
@@ -45,6 +46,7 @@ const started = performance.now();
 let done = 0;
 let stops = 0;
 let faults = 0;
+let backups = 0;
 let failures = 0;
 const progress = setInterval(
   () => console.log(`${done} of ${count} seeds, ${rate()}`),
@@ -53,8 +55,8 @@ const progress = setInterval(
 const codes = await Promise.all(Array.from({ length: jobs }, (_, job) => runJob(job)));
 clearInterval(progress);
 console.log(
-  `${done} seeds from ${from} on, ${stops} stops, ${faults} failures of the disk, ${rate()}: ` +
-    `${failures} seeds failed`,
+  `${done} seeds from ${from} on, ${stops} stops, ${faults} failures of the disk, ` +
+    `${backups} backups, ${rate()}: ${failures} seeds failed`,
 );
 Deno.exit(failures === 0 && done === count && codes.every((code) => code === 0) ? 0 : 1);
 
@@ -81,6 +83,7 @@ function take(report: SeedReport): void {
   done++;
   stops += report.stops ?? 0;
   faults += report.faults ?? 0;
+  backups += report.backups ?? 0;
   if (report.failure === undefined) return;
   failures++;
   console.error(`FAILED: ${report.failure}\n`);

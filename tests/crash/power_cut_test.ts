@@ -18,13 +18,16 @@ test("no promise is broken by power cuts, kills and failing disks", {
 }, async () => {
   let stops = 0;
   let faults = 0;
+  let backups = 0;
   for (let seed = 0; seed < SEEDS; seed++) {
     const report = await runCrashSeed(seed);
     stops += report.stops;
     faults += report.faults;
+    backups += report.backups;
   }
   assert(stops > 2 * SEEDS, "the machine did stop");
   assert(faults > SEEDS / 4, "the disk did fail");
+  assert(backups > SEEDS / 4, "backups were made");
 });
 
 test("a seed decides everything: the same one again is the same life again", async () => {

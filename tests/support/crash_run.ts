@@ -5,7 +5,7 @@ import { KvError } from "../../lib/errors.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import type { Durability } from "../../lib/store/types.ts";
 import { CrashFileSystem } from "./crash_file_system.ts";
-import { CrashWork } from "./crash_work.ts";
+import { type BackupMade, CrashWork } from "./crash_work.ts";
 import { FAULT_KINDS } from "./disk_faults.ts";
 import { assertUntouched, bytesOf, fromImage, takeImage, withFile } from "./disk_image.ts";
 import { SeededRandom } from "./seeded_random.ts";
@@ -23,6 +23,8 @@ export interface CrashRunReport {
   stops: number;
   /** How often the disk failed without stopping. */
   faults: number;
+  /** How many backups were found to be what they should. */
+  backups: number;
   /** Equal for two runs of the same seed: every decision was the same. */
   fingerprint: number;
 }
@@ -51,6 +53,7 @@ class CrashRun {
   #clock: SteppingClock;
   #stops = 0;
   #faults = 0;
+  #backups = 0;
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed);
@@ -66,17 +69,18 @@ class CrashRun {
 
   async live(): Promise<CrashRunReport> {
     const lives = this.#random.between(2, 5);
-    for (let life = 0; life < lives; life++) await this.#liveOnce();
+    for (let life = 0; life < lives; life++) await this.#liveOnce(life);
     await this.#checkAtRest();
     await this.#checkDamage();
     return {
       stops: this.#stops,
       faults: this.#faults,
+      backups: this.#backups,
       fingerprint: this.#random.below(2 ** 32),
     };
   }
 
-  async #liveOnce(): Promise<void> {
+  async #liveOnce(life: number): Promise<void> {
     const store = await this.#open();
     await this.#drive(this.#history.check(store, this.#clock.now()));
     if (this.#random.chance(0.8)) this.#fs.stopAfter(this.#random.between(1, 250));
@@ -88,6 +92,7 @@ class CrashRun {
       queue: this.#queue,
       clock: this.#clock,
       immediate: this.#durability === "immediate",
+      backupPrefix: `/backup-${life}`,
     }, store);
     await work.run();
     // A life ends by a stop that came, by closing, or by a stop out of the blue.
@@ -95,6 +100,36 @@ class CrashRun {
     this.#fs.stop();
     await work.settle();
     this.#restart();
+    for (const backup of work.backups) await this.#checkBackup(backup);
+  }
+
+  /**
+   * A backup that was acknowledged holds what it was said to, crash or not. Another one holds a
+   * state of the store as well, or does not look like a store.
+   */
+  async #checkBackup({ path, version }: BackupMade): Promise<void> {
+    let copy: KvStore;
+    try {
+      copy = await this.#drive(
+        KvStore.open(path, {
+          fileSystem: this.#fs,
+          clock: this.#clock,
+          random: this.#random,
+          readOnly: true,
+        }),
+      );
+    } catch (error) {
+      if (version !== undefined || !(error instanceof KvError)) throw error;
+      return;
+    }
+    const now = this.#clock.now();
+    await this.#drive(this.#history.checkCopy(copy, version ?? copy.stats().version, now));
+    await this.#drive(copy.close());
+    if (version === undefined) return;
+    this.#backups++;
+    const report = await this.#drive(KvStore.verify(path, { fileSystem: this.#fs }));
+    assert.deepEqual(report.problems, []);
+    assert.equal(report.tornBytes, 0);
   }
 
   /** Opens the store, however often the machine stops, or the disk fails, on the way. */

@@ -17,6 +17,13 @@ const COLD_PROBABILITY = 0.25;
 const TURNS_MAX = 5000;
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
+/** A backup that was made, or was being made when the machine stopped. */
+export interface BackupMade {
+  path: string;
+  /** The version it was said to hold; undefined if it was never acknowledged. */
+  version: number | undefined;
+}
+
 /** What a {@link CrashWork} works with. */
 export interface CrashWorkContext {
   random: SeededRandom;
@@ -26,14 +33,19 @@ export interface CrashWorkContext {
   clock: SteppingClock;
   /** Whether what was acknowledged is durable. */
   immediate: boolean;
+  /** What the paths of backups begin with. */
+  backupPrefix: string;
 }
 
 /** The work of one life of a store. */
 export class CrashWork {
+  /** Backups of this life; their paths begin with `backupPrefix`. */
+  readonly backups: BackupMade[] = [];
   readonly #context: CrashWorkContext;
   readonly #store: KvStore;
   /** Calls under way; each settles, even when the machine stops. */
   readonly #underWay = new Set<Promise<unknown>>();
+  #closing = false;
   /** What went wrong in a call under way, other than by a stop or a fault. */
   #failure: unknown;
 
@@ -56,6 +68,7 @@ export class CrashWork {
   /** Closes the store; everything written must then be there for good. */
   async close(): Promise<void> {
     const { history } = this.#context;
+    this.#closing = true;
     this.#track(
       this.#store.close().then(() => {
         // Writes that failed were rejected one by one: closing itself may then well succeed.
@@ -84,7 +97,7 @@ export class CrashWork {
 
   #step(): void {
     const { random } = this.#context;
-    switch (random.below(18)) {
+    switch (random.below(19)) {
       case 0:
       case 1:
         return this.#delete();
@@ -106,6 +119,9 @@ export class CrashWork {
         return this.#setIf();
       case 10:
         if (random.chance(0.1)) this.#jump();
+        return;
+      case 11:
+        if (random.chance(0.1)) this.#backup();
         return;
       default:
         return this.#set();
@@ -174,6 +190,23 @@ export class CrashWork {
         if (!this.#disturbed) history.promise(lsn);
       }),
     );
+  }
+
+  /** A copy of the store, made while it is being written to. */
+  #backup(): void {
+    const backup: BackupMade = {
+      path: `${this.#context.backupPrefix}-${this.backups.length}`,
+      version: undefined,
+    };
+    this.backups.push(backup);
+    const call = this.#store.backup(backup.path).then(
+      ({ version }) => backup.version = version,
+      (error) => {
+        const isCutOff = this.#closing && error instanceof KvError && error.code === "Closed";
+        if (!isCutOff) throw error;
+      },
+    );
+    this.#track(call);
   }
 
   /** What is visible now must be what the history says. */
