@@ -7,7 +7,8 @@
  * - Only segments that are closed, and whose every record is visible, are touched.
  * - Before ACTIVE names the output, everything the index knows is durable: a record is left out
  *   because a newer one supersedes it, and that one must not be lost to a crash.
- * - A tombstone, or an expired value, is dropped only if no older segment can still hold the key.
+ * - A tombstone, or an expired value, is dropped only if no older segment can still hold the key,
+ *   and not while it is among the newest that followers of changes are promised.
  * - An index entry moves only if it still means the record that was copied.
  */
 
@@ -36,6 +37,7 @@ import {
   chooseWorthwhile,
   type CompactionThresholds,
   countClean,
+  forgettableLsn,
   groupNeighbours,
   shouldRotate,
 } from "./compaction_policy.ts";
@@ -92,21 +94,23 @@ export class Compactor {
       recordsMoved: 0,
       durationMs: 0,
     };
-    if (shouldRotate(keydir.segments.active, what, thresholds)) this.#context.rotate();
+    const { active } = keydir.segments;
+    if (shouldRotate(active, what, thresholds, this.#forgettableLsn())) this.#context.rotate();
     await settle();
     const lsnVisible = this.#context.lsnVisible();
+    const forgettable = this.#forgettableLsn();
     const closed = keydir.segments.ordered.slice(0, -1)
       .filter((segment) => segment.lastLsn <= lsnVisible);
     const chosen = what === "all"
-      ? chooseAll(closed, thresholds)
-      : chooseWorthwhile(closed, thresholds);
+      ? chooseAll(closed, thresholds, forgettable)
+      : chooseWorthwhile(closed, thresholds, forgettable);
     // As far as this position, older segments are rewritten or hold nothing that was superseded.
     const cleanCount = countClean(closed, chosen);
     try {
       for (const group of groupNeighbours(closed, chosen, thresholds.segmentBytesMax)) {
         const inputs = group.map((index) => closed[index]!);
         // Records deleted up to now are in no older segment, once those are rewritten.
-        const droppableLsn = group.at(-1)! < cleanCount ? lsnVisible : 0;
+        const droppableLsn = group.at(-1)! < cleanCount ? Math.min(lsnVisible, forgettable) : 0;
         await this.#compactGroup(inputs, droppableLsn, result);
       }
     } catch (error) {
@@ -227,6 +231,10 @@ export class Compactor {
     } finally {
       file.close();
     }
+  }
+
+  #forgettableLsn(): number {
+    return forgettableLsn(this.#context.thresholds, this.#context.lsnVisible());
   }
 
   #checkCancelled(): void {

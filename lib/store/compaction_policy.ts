@@ -5,6 +5,8 @@ import { SEGMENT_FRAME_BYTES, SYNC_FRAME_BYTES } from "../format/control_record.
 /** What the policy looks at in a segment. */
 export interface SegmentFigures {
   length: number;
+  /** The newest LSN in it. */
+  lastLsn: number;
   aliveBytes: number;
   tombstoneBytes: number;
   controlBytes: number;
@@ -17,6 +19,8 @@ export interface CompactionThresholds {
   deadRatio: number;
   totalBytes: number;
   deadBytesMin: number;
+  /** Deletes and expiries among so many of the newest LSNs are kept. */
+  retainedVersions: number;
   segmentBytesMax: number;
 }
 
@@ -25,10 +29,26 @@ const MARKS_SHARE_MAX = 0.05;
 /** Control records that every closed segment needs. */
 const CONTROL_BYTES_MIN = SEGMENT_FRAME_BYTES + SYNC_FRAME_BYTES;
 
-/** Bytes that rewriting a segment can give back, tombstones included. */
-export function reclaimableBytes(segment: SegmentFigures): number {
-  return segment.supersededBytes + segment.tombstoneBytes +
+/** LSN up to which tombstones need not be kept for the sake of those who follow changes. */
+export function forgettableLsn(
+  { retainedVersions }: CompactionThresholds,
+  lsnVisible: number,
+): number {
+  // Where none are kept, those in flight count as forgettable too: they soon will be.
+  return retainedVersions === 0 ? Infinity : lsnVisible - retainedVersions;
+}
+
+/**
+ * Bytes that rewriting a segment can give back. Its tombstones are among them once all of them may
+ * be forgotten: before, rewriting it would leave some, and they would ask for the next run.
+ */
+export function reclaimableBytes(segment: SegmentFigures, forgettableLsn: number): number {
+  return segment.supersededBytes + forgettableTombstoneBytes(segment, forgettableLsn) +
     Math.max(0, segment.controlBytes - CONTROL_BYTES_MIN);
+}
+
+function forgettableTombstoneBytes(segment: SegmentFigures, forgettableLsn: number): number {
+  return segment.lastLsn <= forgettableLsn ? segment.tombstoneBytes : 0;
 }
 
 /**
@@ -38,19 +58,20 @@ export function reclaimableBytes(segment: SegmentFigures): number {
 export function shouldCompact(
   segments: readonly SegmentFigures[],
   thresholds: CompactionThresholds,
+  forgettableLsn: number,
   deadBytesSpared: number,
 ): boolean {
   let totalBytes = 0;
   let deadBytes = 0;
   for (const segment of segments) {
     totalBytes += segment.length;
-    deadBytes += reclaimableBytes(segment);
+    deadBytes += reclaimableBytes(segment, forgettableLsn);
   }
   const deadBytesNew = deadBytes - Math.max(0, deadBytesSpared);
   if (deadBytesNew < thresholds.deadBytesMin || deadBytesNew <= 0) return false;
   if (deadBytes / totalBytes > thresholds.deadRatio) return true;
   return totalBytes > thresholds.totalBytes &&
-    chooseWorthwhile(segments.slice(0, -1), thresholds).includes(true);
+    chooseWorthwhile(segments.slice(0, -1), thresholds, forgettableLsn).includes(true);
 }
 
 /**
@@ -73,16 +94,18 @@ export function countClean(
 export function chooseWorthwhile(
   closed: readonly SegmentFigures[],
   thresholds: CompactionThresholds,
+  forgettableLsn: number,
 ): boolean[] {
   const total = closed.reduce((sum, segment) => sum + segment.length, 0);
-  const dead = closed.reduce((sum, segment) => sum + reclaimableBytes(segment), 0);
+  const reclaimable = closed.map((segment) => reclaimableBytes(segment, forgettableLsn));
+  const dead = reclaimable.reduce((sum, bytes) => sum + bytes, 0);
   const mostlyDead = total > 0 && dead / total > thresholds.deadRatio;
   const ratio = mostlyDead ? thresholds.deadRatio / 2 : thresholds.deadRatio;
-  const chosen = closed.map((segment) => reclaimableBytes(segment) / segment.length > ratio);
+  const chosen = closed.map((segment, index) => reclaimable[index]! / segment.length > ratio);
   const cleanCount = countClean(closed, chosen);
   return closed.map((segment, index) => {
-    const kept = index < cleanCount ? 0 : segment.tombstoneBytes;
-    return (reclaimableBytes(segment) - kept) / segment.length > ratio;
+    const hiding = index < cleanCount ? 0 : forgettableTombstoneBytes(segment, forgettableLsn);
+    return (reclaimable[index]! - hiding) / segment.length > ratio;
   });
 }
 
@@ -91,9 +114,10 @@ export function shouldRotate(
   active: SegmentFigures,
   what: "all" | "worthwhile",
   thresholds: CompactionThresholds,
+  forgettableLsn: number,
 ): boolean {
-  if (what === "all") return isWorthAnything(active);
-  return reclaimableBytes(active) / active.length > thresholds.deadRatio / 2;
+  if (what === "all") return isWorthAnything(active, forgettableLsn);
+  return reclaimableBytes(active, forgettableLsn) / active.length > thresholds.deadRatio / 2;
 }
 
 /**
@@ -103,11 +127,12 @@ export function shouldRotate(
 export function chooseAll(
   closed: readonly SegmentFigures[],
   thresholds: CompactionThresholds,
+  forgettableLsn: number,
 ): boolean[] {
   const small = (segment: SegmentFigures | undefined) =>
     segment !== undefined && segment.length < thresholds.segmentBytesMax / 4;
   return closed.map((segment, index) =>
-    isWorthAnything(segment) ||
+    isWorthAnything(segment, forgettableLsn) ||
     (small(segment) && (small(closed[index - 1]) || small(closed[index + 1])))
   );
 }
@@ -142,7 +167,7 @@ export function groupNeighbours(
   return groups;
 }
 
-function isWorthAnything(segment: SegmentFigures): boolean {
-  return segment.supersededBytes + segment.tombstoneBytes > 0 ||
-    reclaimableBytes(segment) > segment.length * MARKS_SHARE_MAX;
+function isWorthAnything(segment: SegmentFigures, forgettableLsn: number): boolean {
+  return segment.supersededBytes + forgettableTombstoneBytes(segment, forgettableLsn) > 0 ||
+    reclaimableBytes(segment, forgettableLsn) > segment.length * MARKS_SHARE_MAX;
 }

@@ -8,7 +8,7 @@ import { KvError } from "../errors.ts";
 import type { Segment } from "../log/segment.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { type CompactionContext, Compactor } from "./compaction.ts";
-import { reclaimableBytes, shouldCompact } from "./compaction_policy.ts";
+import { forgettableLsn, reclaimableBytes, shouldCompact } from "./compaction_policy.ts";
 import { buildHint, type HintContext } from "./hint_builder.ts";
 import type { CompactionResult } from "./types.ts";
 
@@ -71,7 +71,9 @@ export class Maintenance {
     this.#bytesSinceCheck = 0;
     const { auto, keydir, thresholds } = this.#context;
     if (!auto || this.#autoPending || this.#closed) return;
-    if (!shouldCompact(keydir.segments.ordered, thresholds, this.#deadBytesSpared)) return;
+    const { ordered } = keydir.segments;
+    const forgettable = this.#forgettableLsn();
+    if (!shouldCompact(ordered, thresholds, forgettable, this.#deadBytesSpared)) return;
     this.#autoPending = true;
     void this.#enqueue(() => this.#compactByItself());
   }
@@ -128,11 +130,13 @@ export class Maintenance {
     try {
       if (this.#closed) return;
       const supersededBefore = this.#supersededBytes;
+      const forgettable = this.#forgettableLsn();
       await this.#compact("worthwhile");
       this.#retryMs = RETRY_MS_MIN;
       const deadBytes = keydir.segments.ordered
-        .reduce((sum, segment) => sum + reclaimableBytes(segment), 0);
-      // What died while it ran was not spared: nobody had looked at it.
+        .reduce((sum, segment) => sum + reclaimableBytes(segment, forgettable), 0);
+      // What died while it ran was not spared: nobody had looked at it. The same goes for deletes
+      // that had to be kept when it began.
       this.#deadBytesSpared = deadBytes - (this.#supersededBytes - supersededBefore);
       checkAgain = true;
     } catch (error) {
@@ -151,6 +155,10 @@ export class Maintenance {
       this.#autoPending = false;
     }
     if (checkAgain) this.check();
+  }
+
+  #forgettableLsn(): number {
+    return forgettableLsn(this.#context.thresholds, this.#context.lsnVisible());
   }
 
   async #hint(segment: Segment): Promise<void> {

@@ -9,6 +9,7 @@ import type { FileSystem } from "../fs/file_system.ts";
 import {
   KEY_BYTES_LIMIT,
   KEY_BYTES_MAX_DEFAULT,
+  LSN_LIMIT,
   SEGMENT_BYTES_MAX_DEFAULT,
   SEGMENT_BYTES_MIN,
   VALUE_BYTES_LIMIT,
@@ -29,7 +30,13 @@ export interface ResolvedOptions {
   segmentBytesMax: number;
   valueBytesMax: number;
   keyBytesMax: number;
-  compaction: { auto: boolean; deadRatio: number; totalBytes: number; deadBytesMin: number };
+  compaction: {
+    auto: boolean;
+    deadRatio: number;
+    totalBytes: number;
+    deadBytesMin: number;
+    retainedVersions: number;
+  };
   readOnly: boolean;
   logger: Logger;
   fileSystem: FileSystem;
@@ -69,6 +76,7 @@ const compactionEntries = {
   ),
   totalBytes: v.optional(integer(0, Number.MAX_SAFE_INTEGER), TOTAL_BYTES_DEFAULT),
   deadBytesMin: v.optional(integer(0, Number.MAX_SAFE_INTEGER), DEAD_BYTES_MIN_DEFAULT),
+  retainedVersions: v.optional(integer(0, LSN_LIMIT), 0),
 };
 
 const schema = v.strictObject({

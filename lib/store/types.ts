@@ -38,6 +38,13 @@ export interface CompactionOptions {
   totalBytes?: number;
   /** Compaction never starts by itself for less than this: 0 to 2^53 - 1 (default 1 MiB). */
   deadBytesMin?: number;
+  /**
+   * Deletes and expired keys stay in the log while they are among this many of the newest versions:
+   * whoever follows {@link KvStore.changes} and is at most so far behind can always go on. Each that
+   * is kept takes 27 bytes and its key. 0 to 2^48 - 1 (default 0: a delete takes no space once it
+   * and what it deleted are compacted away, and who was not there for it starts from a scan).
+   */
+  retainedVersions?: number;
 }
 
 /** Options of {@link KvStore.open}. */

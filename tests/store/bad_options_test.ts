@@ -33,6 +33,10 @@ const badOptions: [options: unknown, message: RegExp][] = [
   ...[-1, 1.5, NaN, Infinity, "1"].flatMap((value): [unknown, RegExp][] => [
     [{ compaction: { totalBytes: value } }, /compaction\.totalBytes is .+ integer from 0 to/],
     [{ compaction: { deadBytesMin: value } }, /compaction\.deadBytesMin is .+ integer from 0/],
+    [
+      { compaction: { retainedVersions: value } },
+      /retainedVersions is .+ from 0 to 281474976710655/,
+    ],
   ]),
   ...[
     "always",
