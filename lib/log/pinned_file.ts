@@ -14,6 +14,11 @@ export class PinnedFile {
     this.file = file;
   }
 
+  /** Whether it was given up. A file that was not pinned before is closed. */
+  get retired(): boolean {
+    return this.#retired;
+  }
+
   /** Keeps the file open until {@link unpin}, even if it is retired. */
   pin(): void {
     this.#pins++;

@@ -3,6 +3,7 @@
 import { CHAIN_START } from "../format/control_record.ts";
 import type { File } from "../fs/file_system.ts";
 import { PinnedFile } from "./pinned_file.ts";
+import { Waypoints } from "./waypoints.ts";
 
 /**
  * A log segment with its figures. `length = aliveBytes + tombstoneBytes + controlBytes + superseded
@@ -33,6 +34,8 @@ export class Segment extends PinnedFile {
   chain = CHAIN_START;
   /** The part of the segment that a hint file on disk stands for. */
   hintedLength = 0;
+  /** Where some of its records lie. */
+  readonly waypoints = new Waypoints();
 
   constructor(fileId: number, file: File, compacted: boolean, firstLsn: number) {
     super(file);

@@ -10,6 +10,7 @@ import type { Segment } from "../log/segment.ts";
 import type { RecordEncoder } from "./record_encoder.ts";
 import type { Keydir } from "./keydir.ts";
 import type { WriteResult } from "./types.ts";
+import type { VisibilityBell } from "./visibility.ts";
 
 const KEYS_BYTES = 16 * 1024;
 /** An fsync as fast as this may block the event loop when only one write waits for it. */
@@ -72,6 +73,7 @@ export class GroupCommit {
   #writer: LogWriter;
   #keydir: Keydir;
   #clock: Clock;
+  #bell: VisibilityBell;
   /** Writes that the next fsync will cover. */
   #filling = new WriteGroup();
   /** Writes that the running fsync covers; empty while none runs. */
@@ -82,10 +84,11 @@ export class GroupCommit {
   #lsnVisible: number;
   #syncMs = 0;
 
-  constructor(writer: LogWriter, keydir: Keydir, clock: Clock) {
+  constructor(writer: LogWriter, keydir: Keydir, clock: Clock, bell: VisibilityBell) {
     this.#writer = writer;
     this.#keydir = keydir;
     this.#clock = clock;
+    this.#bell = bell;
     this.#lsnVisible = writer.lsnAppended;
   }
 
@@ -245,6 +248,7 @@ export class GroupCommit {
     while (this.#waiters.length > 0 && this.#waiters[0]!.lsn <= this.#lsnVisible) {
       this.#waiters.shift()!.resolve();
     }
+    this.#bell.ring();
   }
 
   #fail(error: unknown): void {

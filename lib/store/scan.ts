@@ -149,8 +149,8 @@ function behind(range: Range, lastKey: Uint8Array | undefined): Range {
     : { ...range, lower: lastKey, lowerInclusive: false };
 }
 
-/** Bounds may be any bytes, and empty: they need not be keys. */
-function toBound(bound: KeyInput | undefined): Uint8Array | undefined {
+/** The bytes of a bound. They may be any, and none: they need not be a key. */
+export function toBound(bound: KeyInput | undefined): Uint8Array | undefined {
   if (bound === undefined) return undefined;
   if (typeof bound !== "string" && !(bound instanceof Uint8Array)) {
     throw new KvError(

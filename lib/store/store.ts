@@ -12,6 +12,7 @@ import { type RepairOptions, type RepairReport, repairStore } from "../tools/rep
 import { restoreStore } from "../tools/restore.ts";
 import type { StoreSnapshot } from "../tools/store_snapshot.ts";
 import { type VerifyReport, verifyStore } from "../tools/verify.ts";
+import { openChanges } from "./changes.ts";
 import { Expirer } from "./expirer.ts";
 import type { Keydir } from "./keydir.ts";
 import { type OpenedLog, openForReading, openForWriting } from "./open_log.ts";
@@ -22,6 +23,8 @@ import { checkCopyArguments, Snapshots } from "./snapshots.ts";
 import type {
   BatchOp,
   BatchOptions,
+  ChangeFeed,
+  ChangesOptions,
   CompactionResult,
   DeleteOptions,
   Entry,
@@ -326,6 +329,58 @@ export class KvStore implements AsyncDisposable {
     return scan(context, range, limit, options.values ?? true);
   }
 
+  /**
+   * Follows what is written, in the order of the versions: first what was written after version
+   * `since`, then live. At least the newest change of every key is there, deletes included; older
+   * ones may have been compacted away. Nothing is shown before readers can see it; with durability
+   * `{ bytes, millis }` that is before it is durable. A feed that is not read from costs nothing.
+   *
+   * An expiry is no change: who follows has to mind `expiresAt`. Once such a key has expired or was
+   * deleted, compaction may leave a delete of the same version in the place of the set.
+   *
+   * To begin with all keys, take the store's version, scan, then follow from that version. To go on
+   * later, keep the version of the last change that was dealt with.
+   *
+   * Throws `InvalidArgument`, also for a `since` above the store's version. Throws `Compacted` for
+   * a `since` older than deletes that compaction has dropped (see the option
+   * `compaction.retainedVersions`): start again from a scan. A feed that stays so far behind ends
+   * with `Compacted` too, with `Closed` when the store is closed, and with `CorruptLog` or `Io` if
+   * the log cannot be read.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./followed");
+   * const copy = new Map<string, Uint8Array>();
+   * const { version } = store.stats();
+   * for await (const { key, value } of store.scan()) copy.set(key, value);
+   *
+   * const feed = store.changes({ since: version });
+   * await store.set("user:ada", "Ada");
+   * await store.delete("user:ada");
+   * for await (const change of feed) {
+   *   console.log(change.op, change.key); // set user:ada, del user:ada
+   *   if (change.op === "set") copy.set(change.key, change.value!);
+   *   else copy.delete(change.key);
+   *   if (change.version === store.stats().version) break; // up to date; or wait for more
+   * }
+   * ```
+   */
+  changes(options: ChangesOptions = {}): ChangeFeed {
+    this.#assertOpen();
+    const context = {
+      segments: this.#keydir.segments,
+      active: this.#active,
+      writer: this.#write?.writer,
+      bell: this.#write?.bell,
+      clock: this.#options.clock,
+      lsnVisible: () => this.#lsnVisible,
+      assertOpen: () => this.#assertOpen(),
+    };
+    return openChanges(context, options);
+  }
+
   /** Resolves when everything written so far is on stable storage. */
   async flush(): Promise<void> {
     await this.#writable().flush();
@@ -394,7 +449,7 @@ export class KvStore implements AsyncDisposable {
     const lastCompaction = write?.maintenance.lastCompaction;
     return {
       keys: index.size,
-      version: write?.lsnVisible ?? this.#lsnOpened,
+      version: this.#lsnVisible,
       durableVersion: write?.writer.lsnDurable ?? this.#lsnOpened,
       totalBytes,
       aliveBytes,
@@ -428,6 +483,8 @@ export class KvStore implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#expirer.close();
+    // Feeds that wait for news learn this way that there will be none.
+    this.#write?.bell.ring();
     try {
       await this.#snapshots.close();
       await this.#write?.close();
@@ -435,6 +492,10 @@ export class KvStore implements AsyncDisposable {
       this.#keydir.segments.close();
       this.#options.logger.info("Closed {path}", { path: this.#path });
     }
+  }
+
+  get #lsnVisible(): number {
+    return this.#write?.lsnVisible ?? this.#lsnOpened;
   }
 
   #refuse(error: unknown): Promise<never> {

@@ -141,6 +141,55 @@ export interface ScanOptions {
   values?: boolean;
 }
 
+/** What {@link KvStore.changes} follows. */
+export interface ChangesOptions {
+  /**
+   * Only changes with a greater version: 0 (everything) up to the version of the store. Default: the
+   * version of the store, so that what is written from now on is followed.
+   */
+  since?: number;
+  /** Only keys that begin with this, compared as UTF-8 bytes. */
+  prefix?: KeyInput;
+  /** Hand out values (default true). Without, changes have none. */
+  values?: boolean;
+  /**
+   * Wait for what is still to be written (default true). Without, and in a store opened with
+   * `readOnly`, the feed ends with the newest change that is there when it is opened.
+   */
+  live?: boolean;
+  /** Ends the feed when it is aborted, as if there were nothing more; no error is thrown. */
+  signal?: AbortSignal;
+}
+
+/** One change of one key. */
+export interface Change {
+  /** The log sequence number of the change. */
+  version: number;
+  /** Whether the key got a value, or was deleted. */
+  op: "set" | "del";
+  key: string;
+  /** What was set; absent for deletes, and with `values: false`. */
+  value?: Uint8Array;
+  /** When it expires or has expired, in milliseconds since the epoch; absent if it does not. */
+  expiresAt?: number;
+}
+
+/** The changes of a store, in ascending order of their versions. */
+export interface ChangeFeed extends AsyncIterableIterator<Change, undefined>, AsyncDisposable {
+  /**
+   * Version up to which the feed has come. It moves on by changes that are handed out and by those
+   * that do not have the prefix, so it is never behind the last change; a new feed with it as
+   * `since` continues this one.
+   */
+  readonly version: number;
+  /** Moves to the next change; resolves once there is one, or when the feed ends. */
+  next(): Promise<IteratorResult<Change, undefined>>;
+  /** Ends the feed, also one that waits in {@link next}. */
+  return(): Promise<IteratorResult<Change, undefined>>;
+  /** The feed itself: it can be gone through once. */
+  [Symbol.asyncIterator](): ChangeFeed;
+}
+
 /** What one compaction did. */
 export interface CompactionResult {
   /** Segments that were rewritten. */

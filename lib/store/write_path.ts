@@ -36,11 +36,14 @@ import {
   expiryOf,
   NO_CONDITIONS,
 } from "./write_options.ts";
+import { VisibilityBell } from "./visibility.ts";
 
 /** What a store that takes writes has, and one opened for reading only has not. */
 export class WritePath {
   readonly writer: LogWriter;
   readonly maintenance: Maintenance;
+  /** Rings when writes became visible. */
+  readonly bell = new VisibilityBell();
   /** Durability "immediate". */
   readonly commit: GroupCommit | undefined;
 
@@ -77,8 +80,9 @@ export class WritePath {
       log.sealed,
     );
     this.writer = writer;
-    if (durability === "immediate") this.commit = new GroupCommit(writer, keydir, clock);
-    else this.#lazy = new LazySync(writer, durability, clock, logger);
+    if (durability === "immediate") {
+      this.commit = new GroupCommit(writer, keydir, clock, this.bell);
+    } else this.#lazy = new LazySync(writer, durability, clock, logger);
     this.maintenance = new Maintenance({
       fs,
       directory,
@@ -307,7 +311,10 @@ export class WritePath {
 
   /** Lets those who act on amounts know; never in the midst of a batch, whose frames lie together. */
   #noteAppended(byteLength: number): void {
-    this.#lazy?.noteAppended(byteLength);
+    if (this.#lazy !== undefined) {
+      this.#lazy.noteAppended(byteLength);
+      this.bell.ring();
+    }
     this.maintenance.note(byteLength);
   }
 
