@@ -3,14 +3,13 @@
 import { assert } from "../assert.ts";
 import { KvError } from "../errors.ts";
 import type { ActiveState } from "../format/active.ts";
-import { NODE_ID_BYTES, SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
+import { NODE_ID_BYTES } from "../format/control_record.ts";
 import {
   ACTIVE_NAME,
   joinPath,
   NODE_ID_NAME,
   parseSegmentName,
   segmentName,
-  TEMPORARY_SUFFIX,
   WAL_NAME,
 } from "../format/filename.ts";
 import { encodeNodeId, formatNodeId, parseNodeId } from "../format/node_id.ts";
@@ -22,11 +21,17 @@ import { KeyIndex } from "../index/key_index.ts";
 import { ActiveFile, readActive } from "../log/active_file.ts";
 import type { Segment } from "../log/segment.ts";
 import { createSegment } from "../log/segment_file.ts";
-import { SegmentScanner } from "../log/segment_scanner.ts";
 import { SegmentSet } from "../log/segment_set.ts";
 import { rewriteTail } from "../log/tail_rewrite.ts";
 import { lockDirectory } from "./directory_lock.ts";
 import { Keydir } from "./keydir.ts";
+import {
+  assertNotOutdated,
+  findLeftovers,
+  findTraceOfLog,
+  FIRST_FILE_ID,
+  missingActive,
+} from "./leftovers.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { Replay } from "./replay.ts";
 import type { ReplayStats } from "./types.ts";
@@ -90,7 +95,13 @@ export async function openForWriting(path: string, options: ResolvedOptions): Pr
 export async function openForReading(path: string, options: ResolvedOptions): Promise<OpenedLog> {
   const fs = options.fileSystem;
   const directory = joinPath(path, WAL_NAME);
-  if (fs.stat(joinPath(directory, ACTIVE_NAME)) === undefined) {
+  const isMissing = () => fs.stat(joinPath(directory, ACTIVE_NAME)) === undefined;
+  if (isMissing()) {
+    const trace = findTraceOfLog(fs, directory);
+    // Looked for again: somebody may be creating the store right now.
+    if (trace !== undefined && isMissing()) throw missingActive(directory, trace);
+  }
+  if (isMissing()) {
     const problem = fs.stat(path) === undefined ? "does not exist" : "holds no store";
     throw new KvError("Io", `${path} ${problem}: check the path, or open it for writing first`, {
       path,
@@ -105,6 +116,7 @@ export async function openForReading(path: string, options: ResolvedOptions): Pr
         files.push(openSegment(fs, directory, fileId, "read"));
       }
       checkNodeId(fs, directory, state);
+      assertNotOutdated(fs, directory, state);
       return { ...await replayAll(directory, state, files, options), lock: undefined };
     } catch (error) {
       for (const file of files) file.close();
@@ -217,22 +229,13 @@ function segmentMissing(path: string, fileId: number, cause?: unknown): KvError 
 
 /** Creates an empty log; refuses where there is a log already that has lost its ACTIVE. */
 function createLog(fs: FileSystem, directory: string, options: ResolvedOptions): ActiveState {
-  const leftovers = fs.readDirectory(directory).filter((name) => parseSegmentName(name)?.kind);
-  for (const name of leftovers) {
-    const path = joinPath(directory, name);
-    const stat = fs.stat(path);
-    if (name.endsWith(".log") && stat !== undefined && stat.size > SEGMENT_FRAME_BYTES) {
-      throw new KvError(
-        "CorruptLog",
-        `${joinPath(directory, ACTIVE_NAME)} is missing, but there are segments (${name}); ` +
-          `nothing was changed, restore a backup or run cairn repair`,
-        { path: joinPath(directory, ACTIVE_NAME) },
-      );
-    }
-  }
+  const trace = findTraceOfLog(fs, directory);
+  if (trace !== undefined) throw missingActive(directory, trace);
+  const leftovers = fs.readDirectory(directory)
+    .filter((name) => parseSegmentName(name) !== undefined);
   removeDurably(fs, directory, leftovers);
   const nodeId = readNodeId(fs, directory) ?? createNodeId(fs, directory, options);
-  const fileId = 1;
+  const fileId = FIRST_FILE_ID;
   const segment = createSegment(fs, directory, {
     fileId,
     compacted: false,
@@ -289,57 +292,4 @@ function checkNodeId(fs: FileSystem, directory: string, state: ActiveState): boo
       `files of two stores are mixed; nothing was changed`,
     { path },
   );
-}
-
-/**
- * Names of what a crash left of a rotation or a compaction that did not come to its end. Files of
- * other names are nobody's business here.
- */
-function findLeftovers(
-  fs: FileSystem,
-  directory: string,
-  state: ActiveState,
-): { names: string[]; fileIdMax: number } {
-  const inLog = new Set(state.segments.map(({ fileId }) => fileId));
-  const names: string[] = [];
-  let fileIdMax = 0;
-  for (const name of fs.readDirectory(directory)) {
-    if (name === ACTIVE_NAME + TEMPORARY_SUFFIX || name === NODE_ID_NAME + TEMPORARY_SUFFIX) {
-      names.push(name);
-    }
-    const parsed = parseSegmentName(name);
-    if (parsed === undefined) continue;
-    fileIdMax = Math.max(fileIdMax, parsed.fileId);
-    if (!parsed.temporary && inLog.has(parsed.fileId)) continue;
-    if (parsed.kind === "log" && !parsed.temporary) assertRedundant(fs, directory, name, state);
-    names.push(name);
-  }
-  return { names, fileIdMax };
-}
-
-/**
- * A segment outside of the log is an input or an output of compaction, or was just created. Data
- * that came after ACTIVE was written means that ACTIVE is an old one.
- */
-function assertRedundant(
-  fs: FileSystem,
-  directory: string,
-  name: string,
-  state: ActiveState,
-): void {
-  const { fileId } = parseSegmentName(name)!;
-  if (fileId < state.nextFileId) return;
-  const file = fs.open(joinPath(directory, name), "read");
-  try {
-    const scanner = new SegmentScanner(file, file.size(), { fileId, nodeId: state.nodeId });
-    if (!scanner.readHeader() || scanner.segmentHeader!.compacted || !scanner.next()) return;
-    throw new KvError(
-      "CorruptLog",
-      `${file.path} holds records, but ${ACTIVE_NAME} is older than it and does not name it; ` +
-        `nothing was changed, restore a backup or run cairn repair`,
-      { path: file.path, fileId },
-    );
-  } finally {
-    file.close();
-  }
 }

@@ -102,10 +102,10 @@ test(
   { timeout: TIMEOUT_MS },
   async () => {
     const { image } = await writeSegments();
-    await mustRefuse(withFile(image, "ACTIVE", undefined), ["CorruptLog"], ["Io", "CorruptLog"]);
+    await mustRefuse(withFile(image, "ACTIVE", undefined));
     assert.equal((await problemsOf(withFile(image, "ACTIVE", undefined))).length, 1);
     const onlyLog = new Map([[FIRST_LOG, bytesOf(image, FIRST_LOG)]]);
-    await mustRefuse(onlyLog, ["CorruptLog"], ["Io", "CorruptLog"]);
+    await mustRefuse(onlyLog);
   },
 );
 
@@ -159,9 +159,17 @@ test(
       await mustRefuse(withFile(image, "NODE_ID", bytes));
       assert.equal((await problemsOf(withFile(image, "NODE_ID", bytes))).length, 1);
     }
-    for (let offset = 0; offset < nodeId.length - 1; offset++) {
-      // The lowest bit turns every digit and hyphen into another character.
-      await mustRefuse(withFile(image, "NODE_ID", withBitFlipped(nodeId, 8 * offset)));
+    for (let length = 0; length < nodeId.length - 1; length++) {
+      await mustRefuse(withFile(image, "NODE_ID", nodeId.subarray(0, length)));
     }
+    let harmless = 0;
+    for (let bit = 0; bit < 8 * nodeId.length; bit++) {
+      const flipped = withBitFlipped(nodeId, bit);
+      const text = new TextDecoder().decode(flipped);
+      // A letter in upper case, or another white space at the end, is the same identity.
+      if (text.trim().toLowerCase() === new TextDecoder().decode(nodeId).trim()) harmless++;
+      else await mustRefuse(withFile(image, "NODE_ID", flipped));
+    }
+    assert(harmless <= 32 + 8, `${harmless} bits make no difference`);
   },
 );

@@ -7,7 +7,12 @@ import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 /** A call to the file system, as `fail` is asked about it. */
 export interface FileCall {
   what:
+    | "lock"
+    | "makeDirectory"
     | "create"
+    /** Of a file that exists. */
+    | "open"
+    | "openToWrite"
     | "read"
     | "write"
     | "sync"
@@ -17,6 +22,7 @@ export interface FileCall {
     | "syncDirectory";
   /** The last part of the path. */
   name: string;
+  path: string;
 }
 
 /** Passes everything on to another file system, unless it is to fail. */
@@ -30,6 +36,8 @@ export class FaultyFileSystem implements FileSystem {
   /** Every call that was made or failed, as `sync 0000000001.log`. */
   readonly calls: string[] = [];
   readonly #base: FileSystem;
+  /** One object for every open file, which holds its name. */
+  readonly #open = new Set<{ name: string }>();
 
   constructor(base: FileSystem) {
     this.#base = base;
@@ -42,7 +50,13 @@ export class FaultyFileSystem implements FileSystem {
     this.shorten = (wanted) => wanted;
   }
 
+  /** Names of the files that are open now, as often as each of them is, sorted. */
+  get openNames(): string[] {
+    return [...this.#open].map(({ name }) => name).sort();
+  }
+
   makeDirectory(path: string): void {
+    this.#check("makeDirectory", path);
     this.#base.makeDirectory(path);
   }
 
@@ -55,8 +69,10 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   open(path: string, mode: OpenMode): File {
-    if (mode === "create") this.#check("create", path);
+    this.#check(mode === "create" ? "create" : mode === "write" ? "openToWrite" : "open", path);
     const file = this.#base.open(path, mode);
+    const opened = { name: basename(path) };
+    this.#open.add(opened);
     const read = (position: number) => {
       this.#check("read", path);
       return position;
@@ -86,7 +102,10 @@ export class FaultyFileSystem implements FileSystem {
         file.truncate(size);
       },
       size: () => file.size(),
-      close: () => file.close(),
+      close: () => {
+        this.#open.delete(opened);
+        file.close();
+      },
     };
   }
 
@@ -108,6 +127,7 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   lock(path: string): FileLock | undefined {
+    this.#check("lock", path);
     return this.#base.lock(path);
   }
 
@@ -134,7 +154,7 @@ export class FaultyFileSystem implements FileSystem {
   #check(what: FileCall["what"], path: string): void {
     const name = basename(path);
     this.calls.push(`${what} ${name}`);
-    const code = this.fail({ what, name });
+    const code = this.fail({ what, name, path });
     if (code !== undefined) throw errorOf(code, what, path);
   }
 }

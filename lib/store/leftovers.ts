@@ -1,0 +1,140 @@
+/**
+ * What lies in a log's directory beside what ACTIVE names: leftovers of a crash, which may go, and
+ * records that no leftover can hold, which mean that ACTIVE is missing or an old copy.
+ */
+
+import { KvError } from "../errors.ts";
+import type { ActiveState } from "../format/active.ts";
+import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
+import {
+  ACTIVE_NAME,
+  joinPath,
+  NODE_ID_NAME,
+  parseSegmentName,
+  segmentName,
+  TEMPORARY_SUFFIX,
+} from "../format/filename.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { systemErrorCode } from "../fs/io_error.ts";
+import { readActive } from "../log/active_file.ts";
+import { SegmentScanner } from "../log/segment_scanner.ts";
+
+/** The id of the first segment of every log. */
+export const FIRST_FILE_ID = 1;
+
+/** Files that may be removed once the log is known to be sound. */
+export interface Leftovers {
+  names: string[];
+  /** Highest id that any segment or hint file in the directory has, 0 if there is none. */
+  fileIdMax: number;
+}
+
+/**
+ * Names of what a crash left of a rotation or a compaction that did not come to its end. Files of
+ * other names are nobody's business here. Throws `CorruptLog` if ACTIVE is an old copy.
+ */
+export function findLeftovers(fs: FileSystem, directory: string, state: ActiveState): Leftovers {
+  const inLog = new Set(state.segments.map(({ fileId }) => fileId));
+  const names: string[] = [];
+  let fileIdMax = 0;
+  for (const name of fs.readDirectory(directory)) {
+    if (name === ACTIVE_NAME + TEMPORARY_SUFFIX || name === NODE_ID_NAME + TEMPORARY_SUFFIX) {
+      names.push(name);
+    }
+    const parsed = parseSegmentName(name);
+    if (parsed === undefined) continue;
+    fileIdMax = Math.max(fileIdMax, parsed.fileId);
+    if (!parsed.temporary && inLog.has(parsed.fileId)) continue;
+    names.push(name);
+  }
+  const newer = findNewerSegment(fs, directory, state);
+  if (newer !== undefined) throw olderActive(directory, newer);
+  return { names, fileIdMax };
+}
+
+/**
+ * Throws `CorruptLog` if ACTIVE, read as `state`, is an old copy. In a store that is open elsewhere
+ * it may have been replaced since it was read: then it was right at that moment.
+ */
+export function assertNotOutdated(fs: FileSystem, directory: string, state: ActiveState): void {
+  const newer = findNewerSegment(fs, directory, state);
+  if (newer === undefined) return;
+  if (readActive(fs, directory)?.nextFileId === state.nextFileId) {
+    throw olderActive(directory, newer);
+  }
+}
+
+/**
+ * Where there is no ACTIVE: the name of a file that only a log leaves behind, undefined if there is
+ * none. A crash while a store is created leaves its first segment at most, without records.
+ */
+export function findTraceOfLog(fs: FileSystem, directory: string): string | undefined {
+  if (fs.stat(directory) === undefined) return undefined;
+  return fs.readDirectory(directory).sort().find((name) => {
+    const parsed = parseSegmentName(name);
+    if (parsed === undefined || parsed.temporary) return false;
+    if (parsed.kind === "hint" || parsed.fileId !== FIRST_FILE_ID) return true;
+    return (fs.stat(joinPath(directory, name))?.size ?? 0) > SEGMENT_FRAME_BYTES;
+  });
+}
+
+/** The refusal to go on without ACTIVE where a log has left the file `trace`. */
+export function missingActive(directory: string, trace: string): KvError {
+  const path = joinPath(directory, ACTIVE_NAME);
+  return new KvError(
+    "CorruptLog",
+    `${path} is missing, but there are files of a log (${trace}); nothing was changed, restore a ` +
+      `backup or run cairn repair`,
+    { path },
+  );
+}
+
+/**
+ * Id of a segment that was begun after ACTIVE was written and holds records. One that ACTIVE does
+ * not name is otherwise an input or an output of compaction, or was just created.
+ */
+function findNewerSegment(
+  fs: FileSystem,
+  directory: string,
+  { nodeId, nextFileId }: ActiveState,
+): number | undefined {
+  for (const name of fs.readDirectory(directory)) {
+    const parsed = parseSegmentName(name);
+    if (parsed === undefined || parsed.kind !== "log" || parsed.temporary) continue;
+    const { fileId } = parsed;
+    if (fileId >= nextFileId && holdsNewRecords(fs, directory, fileId, nodeId)) return fileId;
+  }
+  return undefined;
+}
+
+function holdsNewRecords(
+  fs: FileSystem,
+  directory: string,
+  fileId: number,
+  nodeId: Uint8Array,
+): boolean {
+  let file;
+  try {
+    file = fs.open(joinPath(directory, segmentName(fileId)), "read");
+  } catch (error) {
+    // Gone meanwhile: a compaction that is running elsewhere has given up its output.
+    if (systemErrorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+  try {
+    const scanner = new SegmentScanner(file, file.size(), { fileId, nodeId });
+    return scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();
+  } finally {
+    file.close();
+  }
+}
+
+function olderActive(directory: string, fileId: number): KvError {
+  const path = joinPath(directory, segmentName(fileId));
+  return new KvError(
+    "CorruptLog",
+    `${path} holds records, but ${ACTIVE_NAME} is older than it and does not name it; nothing was ` +
+      `changed, restore a backup or run cairn repair`,
+    { path, fileId },
+  );
+}
