@@ -85,7 +85,7 @@ function unlinkIfPresent(fs: FileSystem, path: string): void {
 }
 
 /** Clears up after a failure, whose error matters more than one from here. */
-function tryToUnlink(fs: FileSystem, path: string): void {
+export function tryToUnlink(fs: FileSystem, path: string): void {
   try {
     fs.unlink(path);
   } catch {

@@ -250,8 +250,14 @@ export class LogWriter {
         nodeId: active.nodeId,
         firstLsn: this.#lsnAppended + 1,
       });
-      active.replace([...segments.ordered, segment]);
-      this.#adopt(segment);
+      try {
+        active.replace([...segments.ordered, segment]);
+        this.#adopt(segment);
+      } catch (error) {
+        // Its file stays: ACTIVE may name it by now.
+        segment.retire();
+        throw error;
+      }
     } catch (error) {
       throw this.#fail(error);
     }

@@ -8,6 +8,7 @@ import {
 } from "../format/control_record.ts";
 import { joinPath, segmentName } from "../format/filename.ts";
 import { allocateBuffer } from "../format/record.ts";
+import { tryToUnlink } from "../fs/durable.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { writeFully } from "../fs/whole_file.ts";
 import { Segment } from "./segment.ts";
@@ -36,6 +37,8 @@ export function createSegment(
     return segment;
   } catch (error) {
     file.close();
+    // Part of a header would do no harm, but takes space until the next opening.
+    tryToUnlink(fs, file.path);
     throw error;
   }
 }

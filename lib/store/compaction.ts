@@ -26,7 +26,7 @@ import {
 } from "../format/record.ts";
 import { removeDurably } from "../fs/durable.ts";
 import type { FileSystem } from "../fs/file_system.ts";
-import type { ActiveFile } from "../log/active_file.ts";
+import { type ActiveFile, readActive } from "../log/active_file.ts";
 import { HintReader } from "../log/hint_reader.ts";
 import type { Segment } from "../log/segment.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
@@ -66,6 +66,14 @@ export interface CompactionContext {
   lsnVisible: () => number;
 }
 
+/** A group whose outputs are part of the log already, while its inputs are still in use. */
+interface Handover {
+  inputs: Segment[];
+  outputs: Segment[];
+  /** Whether no index entry points at the inputs any more, and their descriptors are closed. */
+  moved: boolean;
+}
+
 /** Thrown inside a run that was cancelled; never leaves this file. */
 class Cancelled extends Error {}
 
@@ -73,6 +81,8 @@ class Cancelled extends Error {}
 export class Compactor {
   #context: CompactionContext;
   #cancelled = false;
+  /** What a run that failed could not finish. */
+  #handover: Handover | undefined;
 
   constructor(context: CompactionContext) {
     this.#context = context;
@@ -94,6 +104,7 @@ export class Compactor {
       recordsMoved: 0,
       durationMs: 0,
     };
+    if (this.#handover !== undefined) await this.#finishHandover(this.#handover);
     const { active } = keydir.segments;
     if (shouldRotate(active, what, thresholds, this.#forgettableLsn())) this.#context.rotate();
     await settle();
@@ -128,7 +139,7 @@ export class Compactor {
     droppableLsn: number,
     result: CompactionResult,
   ): Promise<void> {
-    const { fs, directory, keydir, active, settle } = this.#context;
+    const { keydir, active, settle } = this.#context;
     const group = new GroupCopy(this.#context, inputs, droppableLsn);
     try {
       for (const input of inputs) await this.#copy(input, group);
@@ -143,23 +154,50 @@ export class Compactor {
     const remaining = keydir.segments.ordered.flatMap((segment) =>
       segment === inputs[0] ? outputs : inputs.includes(segment) ? [] : segment
     );
-    active.replace(
-      remaining,
-      Math.max(active.droppedLsn, group.droppedLsn),
-    );
+    try {
+      active.replace(remaining, Math.max(active.droppedLsn, group.droppedLsn));
+    } catch (error) {
+      for (const output of group.outputs) {
+        if (this.#mayBeNamed(output.segment)) output.segment.retire();
+        else this.#abort(output);
+      }
+      throw error;
+    }
     keydir.segments.replace(inputs, outputs);
-    for (const output of outputs) await this.#relocate(inputs, output);
+    this.#handover = { inputs, outputs, moved: false };
+    await this.#finishHandover(this.#handover);
     const bytesBefore = inputs.reduce((sum, input) => sum + input.length, 0);
-    keydir.segments.forget(inputs);
-    removeDurably(
-      fs,
-      directory,
-      inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]),
-    );
     result.segmentsBefore += inputs.length;
     result.segmentsAfter += outputs.length;
     result.bytesReclaimed += bytesBefore - outputs.reduce((sum, output) => sum + output.length, 0);
     result.recordsMoved += outputs.reduce((sum, output) => sum + output.recordCount, 0);
+  }
+
+  /**
+   * Takes the inputs out of use: entries, descriptors, files. What fails here has the log whole, and
+   * reads going on from the inputs; it is done again when the next run begins.
+   */
+  async #finishHandover(handover: Handover): Promise<void> {
+    const { fs, directory, keydir } = this.#context;
+    const { inputs, outputs } = handover;
+    if (!handover.moved) {
+      for (const output of outputs) await this.#relocate(inputs, output);
+      keydir.segments.forget(inputs);
+      handover.moved = true;
+    }
+    const names = inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]);
+    removeDurably(fs, directory, names);
+    this.#handover = undefined;
+  }
+
+  /** Whether ACTIVE, of which a replacement has failed, names the segment all the same. */
+  #mayBeNamed({ fileId }: Segment): boolean {
+    try {
+      const state = readActive(this.#context.fs, this.#context.directory);
+      return state === undefined || state.segments.some((segment) => segment.fileId === fileId);
+    } catch {
+      return true;
+    }
   }
 
   /** What cannot be removed now is removed at the next opening; the first error says more. */

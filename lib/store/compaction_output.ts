@@ -11,6 +11,7 @@ import {
   OP_DELETE,
   writeFrameHeader,
 } from "../format/record.ts";
+import { tryToUnlink } from "../fs/durable.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { writeFully } from "../fs/whole_file.ts";
 import type { ActiveFile } from "../log/active_file.ts";
@@ -55,7 +56,7 @@ export class CompactionOutput {
       this.#hint = new HintWriter(fs, directory, fileId);
     } catch (error) {
       this.segment.retire();
-      fs.unlink(joinPath(directory, segmentName(fileId)));
+      tryToUnlink(fs, this.segment.file.path);
       throw error;
     }
   }
@@ -125,8 +126,8 @@ export class CompactionOutput {
   /** Gives everything up, files included. */
   abort(): void {
     this.segment.retire();
-    this.#fs.unlink(joinPath(this.#directory, segmentName(this.segment.fileId)));
     this.#hint.abort();
+    this.#fs.unlink(joinPath(this.#directory, segmentName(this.segment.fileId)));
     const hint = joinPath(this.#directory, hintName(this.segment.fileId));
     if (this.#fs.stat(hint) !== undefined) this.#fs.unlink(hint);
   }
