@@ -14,6 +14,8 @@ import { crc32 } from "../format/crc32.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
+  EXPIRES_AT_BYTES,
+  FRAME_OVERHEAD_BYTES,
   isDataOp,
   isExpiry,
   OP_SET_EXPIRING,
@@ -123,6 +125,10 @@ export class HintReader {
     }
     if (this.offset + this.frameLength > this.header!.coveredLength) {
       return this.#fail("an entry points outside the segment");
+    }
+    const valueStart = FRAME_OVERHEAD_BYTES + (this.expiresAt === 0 ? 0 : EXPIRES_AT_BYTES);
+    if (this.frameLength < valueStart + this.keyLength) {
+      return this.#fail("an entry is longer than its record");
     }
     this.keyStart = keyStart;
     this.#at = keyStart + this.keyLength;

@@ -114,11 +114,27 @@ function readPage(context: ScanContext, addresses: Uint32Array, values: boolean)
     index.copyKey(address, lastKey, 0);
     if (keydir.isExpired(address, clock)) continue;
     const value = values ? source.read(address) : NO_BYTES;
-    entries.push(makeEntry(keydir, address, decodeKey(lastKey), value));
+    entries.push(makeEntry(keydir, address, textOf(lastKey, keydir, address), value));
     valueBytes += value.length;
     if (valueBytes >= PAGE_BYTES) break;
   }
   return { entries, lastKey, lookedAt };
+}
+
+/** The key as text. Only text is ever written; but a log may have been, by something else. */
+function textOf(key: Uint8Array, { index, segments }: Keydir, address: number): string {
+  try {
+    return decodeKey(key);
+  } catch {
+    const { file, fileId } = segments.get(index.fileId(address));
+    const offset = index.offset(address);
+    throw new KvError(
+      "CorruptLog",
+      `The record at offset ${offset} of ${file.path} has a key that is no text; restore a backup ` +
+        `or run cairn repair`,
+      { path: file.path, fileId, offset },
+    );
+  }
 }
 
 /** Puts together what callers see of the record at `address`. */

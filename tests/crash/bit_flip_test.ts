@@ -3,36 +3,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvError } from "../../lib/errors.ts";
+import { SEGMENT_FRAME_BYTES } from "../../lib/format/control_record.ts";
 import {
   assertUntouched,
   bytesOf,
-  type DiskImage,
   equalBytes,
   fromImage,
+  joined,
   withBitFlipped,
   withFile,
 } from "../support/disk_image.ts";
 import { framesOf } from "../support/frames.ts";
-import { FIRST_LOG, leftByClose, leftByKill } from "../support/killed_store.ts";
-import { mustRefuse, problemsOf, tryToOpen } from "../support/store_outcome.ts";
+import { writeGroups } from "../support/grouped_log.ts";
+import { FIRST_LOG, leftByClose } from "../support/killed_store.ts";
+import { mustOpen, mustRefuse, problemsOf, tryToOpen } from "../support/store_outcome.ts";
 
 const TIMEOUT_MS = 120_000;
-
-/** Groups committed one by one, so that each is covered by the mark of the next. */
-async function writeGroups(): Promise<{ image: DiskImage; states: Record<string, string>[] }> {
-  const states: Record<string, string>[] = [{}];
-  const image = await leftByKill(async (store) => {
-    await store.set("a", "1");
-    states.push({ a: "1" });
-    await store.batch([{ op: "set", key: "b", value: "2" }, { op: "del", key: "a" }]);
-    states.push({ b: "2" });
-    await store.set("c", "3", { ttl: 3_600_000 });
-    states.push({ b: "2", c: "3" });
-    await store.delete("b");
-    states.push({ c: "3" });
-  });
-  return { image, states };
-}
 
 test("flipped below the durable mark, any bit is found; above it, the tail is cut", {
   timeout: TIMEOUT_MS,
@@ -130,5 +116,32 @@ test("holes below the durable mark are found", { timeout: TIMEOUT_MS }, async ()
     const holed = log.slice();
     holed.fill(0, offset, offset + 5);
     if (!equalBytes(holed, log)) await mustRefuse(withFile(image, FIRST_LOG, holed));
+  }
+});
+
+test("a log that was not closed, cut at any byte, is what its first groups had left", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const { image, states, ends } = await writeGroups();
+  assert.equal(ends.length, states.length - 1);
+  const log = bytesOf(image, FIRST_LOG);
+  for (let length = 0; length < log.length; length++) {
+    const cut = log.subarray(0, length);
+    const zeroed = joined(cut, new Uint8Array(log.length - length));
+    for (const damaged of [cut, zeroed]) {
+      const files = withFile(image, FIRST_LOG, damaged);
+      if (length < SEGMENT_FRAME_BYTES) {
+        await mustRefuse(files);
+        continue;
+      }
+      const expected = states[ends.filter((end) => end <= length).length];
+      const reader = fromImage(files);
+      assert.deepEqual((await mustOpen(reader, { readOnly: true })).state, expected, `${length}`);
+      assertUntouched(reader, files);
+      const fs = fromImage(files);
+      assert.deepEqual((await mustOpen(fs)).state, expected, `${length}`);
+      assert.equal((await mustOpen(fs)).truncatedBytes, 0);
+      assert.deepEqual(await problemsOf(files), []);
+    }
   }
 });

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { KvError } from "../../lib/errors.ts";
 import { bytesOf, type DiskImage, fromImage, joined, withFile } from "../support/disk_image.ts";
 import { type Frame, framesOf } from "../support/frames.ts";
-import { FIRST_LOG, leftByKill } from "../support/killed_store.ts";
+import { FIRST_LOG, leftByClose, leftByKill } from "../support/killed_store.ts";
+import { withoutHints, writeSegments } from "../support/segmented_store.ts";
 import { mustRefuse, tryToOpen } from "../support/store_outcome.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -88,3 +89,32 @@ test(
     );
   },
 );
+
+test("in closed segments, compacted ones too, frames lost, doubled, swapped or moved are found", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const compacted = await leftByClose(async (store) => {
+    // Every second version is dead, so that the LSNs that are left have gaps.
+    for (let index = 0; index < 8; index++) await store.set(`key ${index >> 1}`, `value ${index}`);
+    await store.compact();
+  });
+  const output = [...compacted.keys()].filter((name) => name.endsWith(".log"))
+    .find((name) => framesOf(bytesOf(compacted, name)).some(({ op }) => op === 0))!;
+  const { image } = await writeSegments();
+  for (const [files, name] of [[compacted, output], [image, FIRST_LOG]] as const) {
+    const log = bytesOf(files, name);
+    const frames = framesOf(log);
+    const refuse = (changed: readonly Frame[]) =>
+      mustRefuse(withFile(withoutHints(files), name, bytesOfFrames(log, changed)));
+    for (const frame of frames) {
+      const lost = frames.filter((each) => each !== frame);
+      await refuse(lost);
+      await refuse(frames.flatMap((each) => each === frame ? [each, each] : [each]));
+      if (frame !== frames.at(-1)) await refuse([...lost, frame]);
+      for (const other of frames) {
+        if (other.offset <= frame.offset) continue;
+        await refuse(frames.map((each) => each === frame ? other : each === other ? frame : each));
+      }
+    }
+  }
+});

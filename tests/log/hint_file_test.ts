@@ -6,7 +6,13 @@ import {
   HINT_HEADER_BYTES,
   type HintHeader,
 } from "../../lib/format/hint.ts";
-import { OP_DELETE, OP_SET, OP_SET_EXPIRING } from "../../lib/format/record.ts";
+import {
+  EXPIRES_AT_BYTES,
+  frameLengthOf,
+  OP_DELETE,
+  OP_SET,
+  OP_SET_EXPIRING,
+} from "../../lib/format/record.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { HintReader } from "../../lib/log/hint_reader.ts";
 import { HintWriter } from "../../lib/log/hint_writer.ts";
@@ -36,7 +42,9 @@ interface Entry {
 }
 
 function entry(key: string, changes: Partial<Entry> = {}): Entry {
-  return { op: OP_SET, lsn: 1, offset: 59, frameLength: 30, crc: 1, expiresAt: 0, key, ...changes };
+  const valueLength = changes.op === OP_SET_EXPIRING ? EXPIRES_AT_BYTES : 0;
+  const frameLength = frameLengthOf(key.length, valueLength);
+  return { op: OP_SET, lsn: 1, offset: 59, frameLength, crc: 1, expiresAt: 0, key, ...changes };
 }
 
 const ENTRIES = [
