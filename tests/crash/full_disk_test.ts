@@ -148,6 +148,44 @@ test("full during compaction: it fails, the store goes on, and nothing is left b
   assert(failures > 10);
 });
 
+test("full from any write of a compaction on: reads go on, and with space again all is there", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  let failed = true;
+  let failures = 0;
+  for (let failing = 0; failed; failing++) {
+    const { fs, store } = await openFull(SMALL);
+    for (let index = 0; index < 60; index++) {
+      await store.set(`key ${index % 13}`, `${index}`.padEnd(150, "x"));
+    }
+    for (let turns = 0; turns < 20; turns++) await turn();
+    const before = (await read(store)).state;
+    let count = 0;
+    fs.fail = ({ what }) =>
+      (what === "write" || what === "create") && count++ >= failing ? "ENOSPC" : undefined;
+    const outcome = await store.compact().catch((error) => error);
+    failed = count > failing;
+    if (!failed) fs.heal();
+    if (outcome instanceof Error) {
+      failures++;
+      assert.equal((outcome as KvError).code, "NoSpace");
+    }
+    assert.deepEqual((await read(store)).state, before, `write ${failing}`);
+    if (failed) {
+      // The disk stays full, so what is asked for is refused, and stays so with space again.
+      await failsWith("NoSpace", /./, () => store.set("refused", "1"));
+      fs.heal();
+      await failsWith("NoSpace", /takes no more writes/, () => store.set("refused", "2"));
+    }
+    assert.deepEqual((await read(store)).state, before, `write ${failing}`);
+    await store.close();
+    assert.deepEqual(fs.openNames, []);
+    assert.deepEqual((await mustOpen(fs)).state, before, `write ${failing}`);
+    assert.deepEqual((await KvStore.verify(PATH, { fileSystem: fs })).problems, []);
+  }
+  assert(failures > 5, `${failures} failures`);
+});
+
 test("full at opening: the lock is given back, and with space the store opens", {
   timeout: TIMEOUT_MS,
 }, async () => {
