@@ -137,3 +137,17 @@ test(
     });
   },
 );
+
+test("a torn tail longer than what is written next leaves nothing behind", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const before = await writeEarlier();
+  // What is written next would otherwise cover what was not cut off.
+  const after = await leftByKill((store) => store.set("delta", "x".repeat(5000)), {}, before);
+  const log = bytesOf(after, FIRST_LOG);
+  const last = framesOf(log).findLast(({ isMark }) => !isMark)!;
+  for (const length of [300, 1000, 4000, last.end - last.offset - 1]) {
+    const cut = withFile(after, FIRST_LOG, log.subarray(0, last.offset + length));
+    await assertGoesOn(cut, EARLIER);
+  }
+});

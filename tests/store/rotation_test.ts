@@ -4,10 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SYNC_FRAME_BYTES } from "../../lib/format/control_record.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { FaultyFileSystem } from "../support/faulty_file_system.ts";
 import { takeCensus } from "../support/log_census.ts";
 import {
   assertExact,
   DURABILITIES,
+  LAZY,
   openInMemory,
   PATH,
   pattern,
@@ -138,3 +140,27 @@ for (const [name, durability] of DURABILITIES) {
     assert.equal(takeCensus(fs, PATH, clock.now()).deletes, 0);
   });
 }
+
+test("a segment is durable to its end before the next one is begun, and that before its name is used", async () => {
+  const fs = new FaultyFileSystem(new MemoryFileSystem());
+  // Nothing but the end of a segment makes this durability sync anything.
+  await using store = await openInMemory({ durability: LAZY, segmentBytesMax: MAX }, fs);
+  fs.calls.length = 0;
+  for (let index = 0; store.stats().segments < 2; index++) {
+    await store.set(`key ${index}`, pattern(500));
+  }
+  const order = [
+    fs.calls.lastIndexOf("write 0000000001.log"),
+    fs.calls.lastIndexOf("sync 0000000001.log"),
+    fs.calls.indexOf("create 0000000002.log"),
+    fs.calls.indexOf("write 0000000002.log"),
+    fs.calls.indexOf("sync 0000000002.log"),
+    fs.calls.indexOf("syncDirectory wal"),
+    fs.calls.indexOf("create ACTIVE.tmp"),
+    fs.calls.indexOf("sync ACTIVE.tmp"),
+    fs.calls.indexOf("rename ACTIVE"),
+    fs.calls.lastIndexOf("syncDirectory wal"),
+  ];
+  assert(order.every((at) => at >= 0), `${order}`);
+  assert.deepEqual(order, order.toSorted((left, right) => left - right), fs.calls.join(", "));
+});
