@@ -196,7 +196,9 @@ test("any field of a hint file: what it says wrong is not shown", {
     const isExpiring = view.getUint8(at) === OP_SET_EXPIRING;
     at += HINT_ENTRY_FIELDS.crc + 4;
     if (isExpiring) entries.push(...lies("expiresAt", at, 8, LONGS));
-    at += (isExpiring ? 8 : 0) + keyLength;
+    at += isExpiring ? 8 : 0;
+    entries.push(...lies("a key that is no text", at, 1, [0x80, 0xff]));
+    at += keyLength;
   }
   const end = lies("entryCount", blockEnd + 4, 4, WORDS);
   for (const lie of [...header, ...lengths, ...entries, ...end]) {
