@@ -105,6 +105,8 @@ export class Compactor {
       durationMs: 0,
     };
     if (this.#handover !== undefined) await this.#finishHandover(this.#handover);
+    // What is in flight is no key's state yet, and would count as dead.
+    await settle();
     const { active } = keydir.segments;
     if (shouldRotate(active, what, thresholds, this.#forgettableLsn())) this.#context.rotate();
     await settle();

@@ -53,16 +53,18 @@ function forgettableTombstoneBytes(segment: SegmentFigures, forgettableLsn: numb
 
 /**
  * Whether automatic compaction should start. `deadBytesSpared` is what the last run left behind:
- * counting it again would start one run after the other in vain.
+ * counting it again would start one run after the other in vain. `bytesInFlight` are of sets that
+ * are not visible yet: they are no key's state so far, and not dead either.
  */
 export function shouldCompact(
   segments: readonly SegmentFigures[],
   thresholds: CompactionThresholds,
   forgettableLsn: number,
   deadBytesSpared: number,
+  bytesInFlight: number,
 ): boolean {
   let totalBytes = 0;
-  let deadBytes = 0;
+  let deadBytes = -bytesInFlight;
   for (const segment of segments) {
     totalBytes += segment.length;
     deadBytes += reclaimableBytes(segment, forgettableLsn);

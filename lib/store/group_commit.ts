@@ -70,6 +70,9 @@ interface Waiter {
 
 /** Collects writes and makes them durable together. */
 export class GroupCommit {
+  /** Bytes of sets that are in the log and not yet visible. */
+  setBytesInFlight = 0;
+
   #writer: LogWriter;
   #keydir: Keydir;
   #clock: Clock;
@@ -139,6 +142,7 @@ export class GroupCommit {
       reject: undefined,
     };
     group.writes.push(write);
+    if (!isDelete) this.setBytesInFlight += encoded.frameLength;
     this.#newestOfHash.set(hash, write);
   }
 
@@ -225,6 +229,7 @@ export class GroupCommit {
       if (write.isDelete) {
         this.#keydir.delete(hash, keys, keyStart, keyLength);
       } else {
+        this.setBytesInFlight -= write.frameLength;
         this.#keydir.set(
           hash,
           keys,

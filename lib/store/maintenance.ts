@@ -26,6 +26,8 @@ export interface MaintenanceContext extends Omit<CompactionContext, "logger" | "
   /** Compact without being asked. */
   auto: boolean;
   lsnDurable: () => number;
+  /** Bytes of sets that are in the log and not yet visible. */
+  bytesInFlight: () => number;
 }
 
 /** The background tasks of one store. */
@@ -73,7 +75,9 @@ export class Maintenance {
     if (!auto || this.#autoPending || this.#closed) return;
     const { ordered } = keydir.segments;
     const forgettable = this.#forgettableLsn();
-    if (!shouldCompact(ordered, thresholds, forgettable, this.#deadBytesSpared)) return;
+    const spared = this.#deadBytesSpared;
+    const inFlight = this.#context.bytesInFlight();
+    if (!shouldCompact(ordered, thresholds, forgettable, spared, inFlight)) return;
     this.#autoPending = true;
     void this.#enqueue(() => this.#compactByItself());
   }
@@ -136,8 +140,9 @@ export class Maintenance {
       const deadBytes = keydir.segments.ordered
         .reduce((sum, segment) => sum + reclaimableBytes(segment, forgettable), 0);
       // What died while it ran was not spared: nobody had looked at it. The same goes for deletes
-      // that had to be kept when it began.
-      this.#deadBytesSpared = deadBytes - (this.#supersededBytes - supersededBefore);
+      // that had to be kept when it began. What is in flight is not dead at all.
+      this.#deadBytesSpared = deadBytes - (this.#supersededBytes - supersededBefore) -
+        this.#context.bytesInFlight();
       checkAgain = true;
     } catch (error) {
       const isFinal = error instanceof KvError && error.code === "CorruptLog";

@@ -96,6 +96,7 @@ export class WritePath {
       settle: () => this.flush(),
       lsnVisible: () => this.lsnVisible,
       lsnDurable: () => writer.lsnDurable,
+      bytesInFlight: () => this.commit?.setBytesInFlight ?? 0,
     });
     const { keyBytesMax, valueBytesMax } = options;
     this.#encoder = new RecordEncoder(writer, keydir.index, keyBytesMax, valueBytesMax);

@@ -213,3 +213,17 @@ test("a compaction that fails is logged, leaves all as it was, and is tried agai
   for (let i = 15; i < 20; i++) assert.deepEqual(store.getSync(`${i}`), pattern(KIB, i));
   await assertExact(store, base, clock.now());
 });
+
+test("a long value that is not yet durable is not taken for dead", async () => {
+  const fs = new MemoryFileSystem();
+  const options = { compaction: { deadBytesMin: 64 * KIB, deadRatio: 0.5 } };
+  await using store = await openInMemory(options, fs);
+  await store.set("short", "value");
+  for (let round = 0; round < 5; round++) await store.set(`long ${round}`, pattern(512 * KIB));
+  const together = ["a", "b", "c"].map((key) => store.set(key, pattern(256 * KIB)));
+  await Promise.all(together);
+  await idle(store);
+  assert.equal(store.stats().compactions, 0);
+  for (let round = 0; round < 5; round++) await store.set(`long ${round}`, "gone");
+  await until("what did die is compacted", () => store.stats().compactions > 0);
+});
