@@ -1,0 +1,101 @@
+/**
+ * Takes every rule that keeps data safe out of the engine, one at a time, and shows that some test
+ * fails for each:
+ *
+ *     deno task test:mutation
+ *     deno task test:mutation --only tombstone --jobs 1
+ *     deno task test:mutation --list
+ *
+ * The mutants are in tests/mutation/groups. Tests run under Bun, on private copies of the project.
+ */
+
+import { parseArgs } from "node:util";
+import { editsOf, type Mutant } from "../tests/mutation/mutant.ts";
+import { MUTANT_GROUPS } from "../tests/mutation/mutants.ts";
+import { fullNameOf, isAsDocumented, type Outcome, showOutcome } from "./mutation_outcome.ts";
+import { MutationWorkspace } from "./mutation_workspace.ts";
+
+const JOBS_DEFAULT = 2;
+const JOBS_MAX = 64;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    jobs: { type: "string", default: String(JOBS_DEFAULT) },
+    list: { type: "boolean", default: false },
+  },
+});
+const jobs = Number(values.jobs);
+if (!Number.isInteger(jobs) || jobs < 1 || jobs > JOBS_MAX) {
+  console.error(`--jobs is ${JSON.stringify(values.jobs)}: it must be a number up to ${JOBS_MAX}`);
+  Deno.exit(2);
+}
+const chosen = MUTANT_GROUPS.flatMap(({ name, mutants }) =>
+  mutants.map((mutant) => ({ group: name, mutant }))
+).filter(({ group, mutant }) =>
+  fullNameOf(group, mutant).toLowerCase().includes((values.only ?? "").toLowerCase())
+);
+if (chosen.length === 0) {
+  console.error(`--only is ${JSON.stringify(values.only)}: no mutant's name contains it`);
+  Deno.exit(2);
+}
+if (values.list) {
+  for (const { group, mutant } of chosen) console.log(describe(group, mutant));
+  Deno.exit(0);
+}
+
+const started = performance.now();
+const outcomes: { group: string; mutant: Mutant; outcome: Outcome }[] = [];
+const workspaces = await Promise.all(
+  Array.from({ length: Math.min(jobs, chosen.length) }, () => MutationWorkspace.create()),
+);
+try {
+  const problem = await workspaces[0]!.findInvalid(chosen.map(({ mutant }) => mutant));
+  if (problem !== undefined) {
+    console.error(`A mutant is no valid program, so that a test that fails proves nothing:`);
+    console.error(problem);
+    Deno.exit(1);
+  }
+  const unbroken = values.only === undefined ? await workspaces[0]!.runAllTests() : undefined;
+  if (unbroken !== undefined) {
+    console.error(`The tests fail without any mutant, so they prove nothing: ${unbroken}`);
+    Deno.exit(1);
+  }
+  const queue = [...chosen];
+  await Promise.all(workspaces.map(async (workspace) => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { group, mutant } = next;
+      const outcome = await workspace.judge(mutant);
+      outcomes.push({ group, mutant, outcome });
+      const number = `${outcomes.length}/${chosen.length}`;
+      console.log(`${number} ${fullNameOf(group, mutant)}\n    ${showOutcome(mutant, outcome)}`);
+    }
+  }));
+} finally {
+  for (const workspace of workspaces) workspace.remove();
+}
+
+for (const { name } of MUTANT_GROUPS) {
+  const ofGroup = outcomes.filter(({ group }) => group === name);
+  if (ofGroup.length === 0) continue;
+  const caught = ofGroup.filter(({ outcome }) => outcome.kind === "caught").length;
+  const equivalent = ofGroup.filter(({ mutant, outcome }) =>
+    outcome.kind === "survived" && mutant.equivalent !== undefined
+  ).length;
+  console.log(`${name}: ${ofGroup.length} mutants, ${caught} caught, ${equivalent} equivalent`);
+}
+const wrong = outcomes.filter(({ mutant, outcome }) => !isAsDocumented(mutant, outcome));
+for (const { group, mutant, outcome } of wrong) {
+  console.log(`NOT AS IT SHOULD BE: ${fullNameOf(group, mutant)}: ${showOutcome(mutant, outcome)}`);
+}
+const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+console.log(`${outcomes.length} mutants in ${minutes} min, ${wrong.length} not as they should be`);
+Deno.exit(wrong.length === 0 ? 0 : 1);
+
+function describe(group: string, mutant: Mutant): string {
+  const places = new Set(editsOf(mutant).map(({ file }) => file));
+  const equivalent = mutant.equivalent === undefined
+    ? ""
+    : `\n    equivalent: ${mutant.equivalent.because}`;
+  return `${fullNameOf(group, mutant)}\n    ${[...places].join(", ")}: ${mutant.why}${equivalent}`;
+}

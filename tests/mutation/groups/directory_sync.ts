@@ -1,0 +1,121 @@
+/** Mutants without one of the fsyncs of directories, which make names durable. */
+
+import type { MutantGroup } from "../mutant.ts";
+
+const DURABLE = "lib/fs/durable.ts";
+const NODE_FS = "lib/fs/node_file_system.ts";
+
+export const directorySyncMutants: MutantGroup = {
+  name: "fsync of directories",
+  mutants: [
+    {
+      name: "new segment",
+      file: "lib/log/segment_file.ts",
+      find: "    fs.syncDirectory(directory);\n",
+      replace: "",
+      why: "ACTIVE must not name a file whose own name may be gone",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "hint file",
+      file: "lib/log/hint_writer.ts",
+      find: "    this.#fs.syncDirectory(this.#directory);\n",
+      replace: "",
+      why: "a hint that is announced as written is there at the next opening",
+      tests: ["log/hint_file"],
+    },
+    {
+      name: "replaceDurably",
+      file: DURABLE,
+      find: "    throw error;\n  }\n  fs.syncDirectory(directory);\n}",
+      replace: "    throw error;\n  }\n}",
+      why: "the old ACTIVE could come back when what it names is gone",
+      tests: ["fs/durable"],
+    },
+    {
+      name: "createDurably",
+      file: DURABLE,
+      find: "    fs.syncDirectory(directory);\n    return file;",
+      replace: "    return file;",
+      why: "what is synced through the file is lost with its name",
+      tests: ["fs/durable"],
+    },
+    {
+      name: "removeDurably",
+      file: DURABLE,
+      find:
+        `  // Also when all were missing: an earlier run may have been stopped right before this.
+  fs.syncDirectory(directory);
+`,
+      replace: "",
+      why: "files that were removed could come back",
+      tests: ["fs/durable"],
+    },
+    {
+      name: "at opening",
+      file: "lib/store/open_log.ts",
+      find: "    fs.syncDirectory(directory);\n    const state",
+      replace: "    const state",
+      why: "a killed process leaves names that are not yet durable, and they are relied upon now",
+      tests: ["crash/recovered_log", "crash/power_cut"],
+    },
+    {
+      name: "the machine's",
+      file: NODE_FS,
+      find: 'attempt("sync directory", path, () => syncDirectory(path));',
+      replace: 'attempt("sync directory", path, () => void fs.statSync(path));',
+      why: "every fsync of a directory above ends here",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "the machine's: the call itself",
+      file: NODE_FS,
+      find: "    fs.fsyncSync(fd);\n",
+      replace: "",
+      why: "every fsync of a directory ends here",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "the machine's: errors of it",
+      file: NODE_FS,
+      find: 'if (systemErrorCode(error) !== "EINVAL") throw error;',
+      replace: "",
+      why: "an error means that names may be lost",
+      tests: ["fs/node_file_system", "kill/failing_calls"],
+    },
+    {
+      name: "new directories, into the one above",
+      file: NODE_FS,
+      find: `      }
+      syncIntoParent(directory);
+`,
+      replace: "      }\n",
+      why: "the store is lost with its directory's name",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "the directory that exists, into the one above",
+      file: NODE_FS,
+      find: "    syncIntoParent(existing);\n",
+      replace: "",
+      why: "whoever created it may have been killed before syncing it",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "into the one above: the call itself",
+      file: NODE_FS,
+      find: "    syncDirectory(parent);\n",
+      replace: "",
+      why: "the store is lost with its directory's name",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "into the one above: errors of it",
+      file: NODE_FS,
+      find: 'if (!ACCESS_CODES.has(systemErrorCode(error) ?? "")) throw error;\n  }\n}',
+      replace: "}\n}",
+      why: "an error means that the name may be lost",
+      tests: ["fs/node_file_system"],
+    },
+  ],
+};

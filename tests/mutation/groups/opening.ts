@@ -1,0 +1,186 @@
+/** Mutants of opening: one writer at a time, nothing changed too early, nothing at all by readers. */
+
+import type { MutantGroup } from "../mutant.ts";
+
+const OPEN = "lib/store/open_log.ts";
+const LOCK = "lib/store/directory_lock.ts";
+const STORE = "lib/store/store.ts";
+const DESCRIPTOR = "lib/fs/descriptor.ts";
+
+export const openingMutants: MutantGroup = {
+  name: "lock, opening, readOnly",
+  mutants: [
+    {
+      name: "lock: not taken",
+      file: LOCK,
+      find: "  const lock = fs.lock(path);\n",
+      replace: "  const lock: FileLock | undefined = { release() {} };\n",
+      why: "two writers would append to one file",
+      tests: ["crash/two_openers"],
+    },
+    {
+      name: "lock: given back by a failed opening only",
+      file: "lib/store/write_path.ts",
+      find: "      this.#lock.release();\n",
+      replace: "",
+      why: "a store that was closed can be opened again",
+      tests: ["store/replay"],
+    },
+    {
+      name: "lock: kept by a failed opening",
+      file: OPEN,
+      find: "  } catch (error) {\n    lock.release();\n    throw error;\n  }\n}",
+      replace: "  } catch (error) {\n    throw error;\n  }\n}",
+      why: "a store that was mended can be opened again",
+      tests: ["crash/failing_disk", "crash/active_damage"],
+    },
+    {
+      name: "lock: under Bun",
+      file: "lib/fs/bun_lock.ts",
+      find: "    held = errno === 0;\n",
+      replace: "    held = true;\n",
+      why: "two writers would append to one file",
+      tests: ["fs/lock"],
+    },
+    {
+      name: "lock: under Deno",
+      file: "lib/fs/deno_lock.ts",
+      find: "    held = file.tryLockSync(true);\n",
+      replace: "    held = true;\n",
+      why: "two writers would append to one file",
+      tests: ["fs/lock", "crash/two_openers"],
+    },
+    {
+      name: "lock: under Node",
+      file: "lib/fs/child_process_lock.ts",
+      find: "    held = lockDescriptor(fd, path);\n",
+      replace: "    held = lockDescriptor(fd, path) || true;\n",
+      why: "two writers would append to one file",
+      tests: ["fs/lock"],
+    },
+    {
+      name: "lock: in memory",
+      file: "lib/fs/memory_file_system.ts",
+      find: "    if (node.locked) return undefined;\n",
+      replace: "",
+      why: "two writers would append to one file",
+      tests: ["fs/memory_file_system"],
+    },
+    {
+      name: "links: followed when a file is opened",
+      file: DESCRIPTOR,
+      find: "  requireRegularFile(seen);\n",
+      replace: "",
+      why: "somebody else's file would be written to",
+      tests: ["fs/node_file_system"],
+    },
+    {
+      name: "links: a file that took the place of another",
+      file: DESCRIPTOR,
+      find:
+        "return closedOnError(fd, () => requireSameFile(seen, fs.fstatSync(fd, { bigint: true })));",
+      replace: "return closedOnError(fd, () => void fs.fstatSync(fd, { bigint: true }));",
+      why: "somebody else's file would be written to",
+      tests: ["fs/descriptor", "fs/node_file_system", "crash/replaced_file"],
+    },
+    {
+      name: "mode of files",
+      file: DESCRIPTOR,
+      find: "    if (!hasMode(fs.fstatSync(fd).mode, FILE_MODE)) fs.fchmodSync(fd, FILE_MODE);\n",
+      replace: "",
+      why: "the file must be its owner's alone, whatever the umask",
+      tests: ["fs/node_file_system"],
+    },
+    {
+      name: "leftovers removed before the log was found to be sound",
+      file: OPEN,
+      find: "    const log = await replayAll(",
+      replace:
+        "    removeDurably(fs, directory, leftovers.names);\n    const log = await replayAll(",
+      why: "they may be what a repair needs",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "leftovers never removed",
+      file: OPEN,
+      find: "      removeDurably(fs, directory, leftovers.names);\n",
+      replace: "",
+      why: "what nobody names would fill the disk",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "leftovers: files of the log count as such",
+      file: OPEN,
+      find: "    if (!parsed.temporary && inLog.has(parsed.fileId)) continue;\n",
+      replace: "",
+      why: "the log itself would be removed",
+      tests: ["store/replay"],
+    },
+    {
+      name: "leftovers: files of other names count as such",
+      file: OPEN,
+      find: "    if (parsed === undefined) continue;\n",
+      replace:
+        '    if (parsed === undefined) {\n      if (name.includes(".")) names.push(name);\n      continue;\n    }\n',
+      why: "they are nobody's business here",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "a missing segment is passed over",
+      file: OPEN,
+      find: "    throw segmentMissing(path, fileId, error);\n",
+      replace: "    return fs.open(joinPath(directory, ACTIVE_NAME), mode);\n",
+      why: "acknowledged writes would be missed without a word",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "readOnly: syncs what it reads",
+      file: OPEN,
+      find: "  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();\n",
+      replace: "  if (!(replay.sealed && isNoted)) newest.file.sync();\n",
+      why: "it touches nothing",
+      tests: ["crash/torn_tail", "store/hint", "crash/failing_disk"],
+    },
+    {
+      name: "readOnly: opened for writing",
+      file: OPEN,
+      find: 'openSegment(fs, directory, fileId, "read")',
+      replace: 'openSegment(fs, directory, fileId, "write")',
+      why: "it touches nothing, and may have no right to",
+      tests: ["crash/torn_tail", "store/hint", "store/compaction"],
+    },
+    {
+      name: "readOnly: does everything that a writer does",
+      file: STORE,
+      find: "    const log = resolved.readOnly\n",
+      replace: '    const log = resolved.readOnly && path === ""\n',
+      why: "it touches nothing",
+      tests: ["store/hint", "crash/two_openers"],
+    },
+    {
+      name: "readOnly: takes writes",
+      file: STORE,
+      find:
+        "    if (log.lock !== undefined) this.#write = new WritePath(options, log, log.lock);\n",
+      replace: "    this.#write = new WritePath(options, log, log.lock ?? { release() {} });\n",
+      why: "it touches nothing",
+      tests: ["store/hint", "crash/two_openers"],
+    },
+    {
+      name: "readOnly: a segment that is gone by now is not looked for anew",
+      file: OPEN,
+      find: "if (!moved || attempt >= READ_ONLY_ATTEMPTS) throw error;",
+      replace: "if (!moved || attempt >= 1) throw error;",
+      why: "a compaction beside it is no damage",
+      tests: ["store/compaction"],
+    },
+    {
+      name: "closed descriptor while a call is in flight",
+      file: "lib/fs/node_file_system.ts",
+      find: "    if (this.#inFlightCount > 0) {\n",
+      replace: "    if (this.#inFlightCount < 0) {\n",
+      why: "its number may be another file's by then",
+      tests: ["fs/node_file_system"],
+    },
+  ],
+};

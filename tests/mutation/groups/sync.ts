@@ -1,0 +1,307 @@
+/** Mutants without one of the fsyncs of files. */
+
+import type { MutantGroup } from "../mutant.ts";
+
+const WRITER = "lib/log/log_writer.ts";
+const GROUP_COMMIT = "lib/store/group_commit.ts";
+const LAZY_SYNC = "lib/store/lazy_sync.ts";
+const DURABLE = "lib/fs/durable.ts";
+const NODE_FS = "lib/fs/node_file_system.ts";
+const OPEN = "lib/store/open_log.ts";
+const WRITE_PATH = "lib/store/write_path.ts";
+
+export const syncMutants: MutantGroup = {
+  name: "fsync of files",
+  mutants: [
+    {
+      name: "log writer: every blocking fsync",
+      file: WRITER,
+      find: "      file.sync();\n",
+      replace: "",
+      why: "what was acknowledged would be in the page cache only",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "log writer: the one of sync()",
+      file: WRITER,
+      find: `    this.#syncFile(this.#segment.file);
+    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+  }
+
+  /** As`,
+      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+  }
+
+  /** As`,
+      why: "a single write is acknowledged on its strength",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "log writer: the pooled one",
+      file: WRITER,
+      find: "      await file.syncAsync();\n",
+      replace: "      await Promise.resolve();\n",
+      why: "a group of writes is acknowledged on its strength",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "log writer: that of a segment being closed",
+      file: WRITER,
+      find: "    this.#syncFile(closed.file);\n",
+      replace: "",
+      why: "ACTIVE names a closed segment only when all of it is durable",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "log writer: that of the mark which seals",
+      file: WRITER,
+      find: `    this.#syncFile(this.#segment.file);
+    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+    this.#markedOffset`,
+      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+    this.#markedOffset`,
+      why: "ACTIVE calls the mark durable right afterwards",
+      tests: ["crash/recovered_log", "crash/power_cut"],
+    },
+    {
+      name: "log writer: what comes before the mark which seals",
+      file: WRITER,
+      find: "    this.sync();\n    if (this.#markedOffset",
+      replace: "    if (this.#markedOffset",
+      why: "the mark can only call durable what was synced before it",
+      tests: ["crash/tail", "crash/torn_tail", "log/recovery", "store/replay"],
+    },
+    {
+      name: "new segment",
+      file: "lib/log/segment_file.ts",
+      find: "    file.sync();\n",
+      replace: "",
+      why: "ACTIVE names the segment next, so its header must be there",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "hint file",
+      file: "lib/log/hint_writer.ts",
+      find: "    await this.#file.syncAsync();\n",
+      replace: "    await Promise.resolve();\n",
+      why: "the name must not come before the content",
+      tests: ["log/hint_file"],
+    },
+    {
+      name: "output of compaction",
+      file: "lib/store/compaction_output.ts",
+      find: "    await segment.file.syncAsync();\n",
+      replace: "    await Promise.resolve();\n",
+      why: "ACTIVE names it next, and what it was made of is removed",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "recovered log",
+      file: OPEN,
+      find: "  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();\n",
+      replace: "",
+      why: "what a killed process wrote is read from now on, and must stay true",
+      tests: ["crash/recovered_log", "crash/power_cut"],
+    },
+    {
+      name: "recovered log that is sealed but not noted in ACTIVE",
+      file: OPEN,
+      find: "!(replay.sealed && isNoted)",
+      replace: "!replay.sealed",
+      why: "the mark that seals says nothing about itself",
+      tests: ["crash/recovered_log", "crash/power_cut"],
+    },
+    {
+      name: "torn tail that was cut off",
+      file: "lib/store/replay.ts",
+      find: "    segment.file.sync();\n",
+      replace: "",
+      why: "the tail could come back behind new records",
+      tests: ["crash/torn_tail", "crash/power_cut"],
+      equivalent: {
+        because: "the recovered log is synced at the end of every opening that cut something off",
+        together: "torn tail that was cut off, and recovered log",
+      },
+    },
+    {
+      name: "torn tail that was cut off, and recovered log",
+      file: "lib/store/replay.ts",
+      find: "    segment.file.sync();\n",
+      replace: "",
+      and: [{
+        file: OPEN,
+        find: "  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();\n",
+        replace: "",
+      }],
+      why: "one of the two must make the cut durable",
+      tests: ["crash/recovered_log", "crash/power_cut"],
+    },
+    {
+      name: "replaceDurably: content",
+      file: DURABLE,
+      find: `      writeFully(file, bytes, 0, bytes.length, 0);
+      file.sync();
+    } finally`,
+      replace: `      writeFully(file, bytes, 0, bytes.length, 0);
+    } finally`,
+      why: "the rename could become durable before the content of ACTIVE",
+      tests: ["fs/durable"],
+    },
+    {
+      name: "createDurably: content",
+      file: DURABLE,
+      find: `      file.sync();
+    }
+    fs.syncDirectory(directory);
+    return file;`,
+      replace: `    }
+    fs.syncDirectory(directory);
+    return file;`,
+      why: "the name could become durable before the content",
+      tests: ["fs/durable"],
+    },
+    {
+      name: "salvaged segment",
+      file: "lib/tools/salvage_writer.ts",
+      find: "    segment.file.sync();\n",
+      replace: "",
+      why: "ACTIVE of the repaired store names it next",
+      tests: ["tools/repair_directories"],
+    },
+    {
+      name: "the machine's: blocking",
+      file: NODE_FS,
+      find: "      fs.fdatasyncSync(this.#open());\n",
+      replace: "      this.#open();\n",
+      why: "every fsync above ends here",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "the machine's: on another thread",
+      file: NODE_FS,
+      find: '#async<void>("sync", (fd, done) => fs.fdatasync(fd, (error) => done(error)))',
+      replace: '#async<void>("sync", (_fd, done) => queueMicrotask(() => done(null)))',
+      why: "every fsync above ends here",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "group commit: of blocking writes",
+      file: GROUP_COMMIT,
+      find: `    try {
+      this.#writer.sync();
+    } catch`,
+      replace: `    try {
+      this.#writer.writeOut();
+    } catch`,
+      why: "setSync returns when the write is durable",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "group commit: of several writes",
+      file: GROUP_COMMIT,
+      find: "      await this.#writer.syncPooled();\n",
+      replace: "      await Promise.resolve(this.#writer.writeOut());\n",
+      why: "set resolves when the write is durable",
+      tests: ["store/visibility", "crash/power_cut"],
+    },
+    {
+      name: "group commit: of a single write",
+      file: GROUP_COMMIT,
+      find: `    this.#writer.sync();
+    this.#noteSyncMs`,
+      replace: `    this.#writer.writeOut();
+    this.#noteSyncMs`,
+      why: "set resolves when the write is durable",
+      tests: ["store/visibility", "crash/power_cut"],
+    },
+    {
+      name: "group commit: every one",
+      file: GROUP_COMMIT,
+      find: "        await this.#sync(group.writes.length);\n",
+      replace: "        await Promise.resolve(this.#writer.writeOut());\n",
+      why: "set resolves when the write is durable",
+      tests: ["store/visibility", "crash/power_cut"],
+    },
+    {
+      name: "batched: of a blocking flush",
+      file: LAZY_SYNC,
+      find: "      this.#writer.sync();\n",
+      replace: "      this.#writer.writeOut();\n",
+      why: "flushSync returns when everything is durable",
+      tests: ["store/visibility", "crash/power_cut"],
+    },
+    {
+      name: "batched: in the background",
+      file: LAZY_SYNC,
+      find: "this.#running = this.#writer.syncPooled().then(",
+      replace: "this.#running = Promise.resolve(this.#writer.writeOut()).then(",
+      why: "flush resolves when everything is durable",
+      tests: ["store/visibility", "crash/power_cut"],
+    },
+    {
+      name: "batched: that which flush asks for",
+      file: LAZY_SYNC,
+      find: "      await (this.#running ?? this.#sync());\n",
+      replace: "      if (this.#running === undefined) return;\n      await this.#running;\n",
+      why: "flush resolves when everything is durable",
+      tests: ["store/visibility", "crash/power_cut"],
+    },
+    {
+      name: "batched: after so many bytes",
+      file: LAZY_SYNC,
+      find: `    if (this.#appended - this.#syncStart >= this.#bytesMax) void this.#sync();
+    else if (`,
+      replace: "    if (",
+      why: "no more than that may be lost",
+      tests: ["store/visibility"],
+    },
+    {
+      name: "batched: after so many milliseconds",
+      file: LAZY_SYNC,
+      find: "this.#writer.failure === undefined) void this.#sync();\n",
+      replace: "this.#writer.failure === undefined) this.#disarm();\n",
+      why: "no more than what came in that time may be lost",
+      tests: ["store/visibility"],
+    },
+    {
+      name: "recovered log: the mark that seals it",
+      file: WRITE_PATH,
+      find: "    if (!log.sealed) this.#sealRecovered();\n",
+      replace: "",
+      why: "damage to what was recovered must be told from a torn tail",
+      tests: ["crash/torn_tail", "crash/tail", "crash/recovered_log"],
+    },
+    {
+      name: "recovered log: synced, but without the mark that seals it",
+      file: WRITE_PATH,
+      find: "      this.writer.seal();\n",
+      replace: "      this.writer.sync();\n",
+      why: "damage to what was recovered must be told from a torn tail",
+      tests: ["crash/torn_tail", "crash/tail", "crash/recovered_log"],
+    },
+    {
+      name: "closing: the mark that seals",
+      file: WRITE_PATH,
+      find: "        writer.seal();\n",
+      replace: "        writer.sync();\n",
+      why: "a store that was closed has no torn tail",
+      tests: ["crash/torn_tail", "crash/tail", "crash/bit_flip"],
+    },
+    {
+      name: "closing: everything",
+      file: WRITE_PATH,
+      find: "        await this.#lazy?.flush();\n        writer.seal();\n",
+      replace: "",
+      why: "whoever closes a store expects it on the disk",
+      tests: ["store/replay", "crash/power_cut"],
+    },
+    {
+      name: "closing: writes in flight",
+      file: WRITE_PATH,
+      find: "      await this.commit?.settled();\n      this.#lazy",
+      replace: "      this.#lazy",
+      why: "writes in flight are finished before the files are closed",
+      tests: ["store/close", "linearizability/simulated_disk", "crash/power_cut"],
+    },
+  ],
+};

@@ -1,0 +1,109 @@
+/** Mutants that do not cut off what must go, or cut off what must stay. */
+
+import type { MutantGroup } from "../mutant.ts";
+
+const REPLAY = "lib/store/replay.ts";
+const RECOVERY = "lib/log/recovery.ts";
+
+export const truncationMutants: MutantGroup = {
+  name: "truncation",
+  mutants: [
+    {
+      name: "torn tail",
+      file: REPLAY,
+      find: "    segment.file.truncate(segment.length);\n",
+      replace: "",
+      why: "its rest would stand behind the next record and be taken for damage",
+      tests: ["crash/torn_tail"],
+    },
+    {
+      name: "torn tail: not acted on at all",
+      file: REPLAY,
+      find:
+        '    if (verdict.then === "truncate") this.#truncate(segment, size, scanner.problem!);\n',
+      replace: "",
+      why: "its rest would stand behind the next record and be taken for damage",
+      tests: ["crash/torn_tail"],
+    },
+    {
+      name: "write that failed half-way",
+      file: "lib/log/log_writer.ts",
+      find: "      this.#segment.file.truncate(this.#bufferStart);\n",
+      replace: "",
+      why: "writes that were refused would be there after reopening",
+      tests: ["crash/full_disk", "crash/failing_disk"],
+    },
+    {
+      name: "lock file",
+      file: "lib/store/directory_lock.ts",
+      find: "      file.truncate(0);\n",
+      replace: "",
+      why: "a longer note of an earlier holder would garble the new one",
+      tests: ["crash/two_openers"],
+    },
+    {
+      name: "the machine's",
+      file: "lib/fs/node_file_system.ts",
+      find: "      fs.ftruncateSync(this.#open(), size);\n",
+      replace: "      this.#open();\n",
+      why: "every truncation ends here",
+      tests: ["fs/node_file_system"],
+    },
+    {
+      name: "a store opened with readOnly cuts off as well",
+      file: REPLAY,
+      find: "    if (readOnly) return;\n",
+      replace: "",
+      why: "it is somebody else's write that is not yet complete",
+      tests: ["crash/torn_tail", "crash/two_openers", "store/hint"],
+    },
+    {
+      name: "what was durable is cut off like a torn tail",
+      file: RECOVERY,
+      find: `    when: { active: true, damaged: true, damagedBelowDurable: true },
+    then: "corrupt",`,
+      replace: `    when: { active: true, damaged: true, damagedBelowDurable: true },
+    then: "truncate",`,
+      why: "acknowledged writes would be dropped without a word",
+      tests: ["log/recovery"],
+    },
+    {
+      name: "a torn tail is not cut off but left",
+      file: RECOVERY,
+      find: `    when: { active: true, damaged: true, damagedBelowDurable: false },
+    then: "truncate",`,
+      replace: `    when: { active: true, damaged: true, damagedBelowDurable: false },
+    then: "intact",`,
+      why: "its rest would stand behind the next record and be taken for damage",
+      tests: ["log/recovery", "crash/torn_tail"],
+    },
+    {
+      name: "damage in a closed segment is cut off like a torn tail",
+      file: RECOVERY,
+      find: `    when: { active: false, damaged: true },
+    then: "corrupt",`,
+      replace: `    when: { active: false, damaged: true },
+    then: "truncate",`,
+      why: "acknowledged writes would be dropped without a word",
+      tests: ["log/recovery"],
+    },
+    {
+      name: "a closed segment that is not complete is taken for sound",
+      file: RECOVERY,
+      find: `    when: { active: false, damaged: false, complete: false },
+    then: "corrupt",`,
+      replace: `    when: { active: false, damaged: false, complete: false },
+    then: "intact",`,
+      why: "acknowledged writes would be missed without a word",
+      tests: ["log/recovery", "crash/closed_segment"],
+    },
+    {
+      name: "a segment shorter than was durable is taken for sound",
+      file: REPLAY,
+      find: "scanner.problem !== undefined || (isActive && durableOffset > validEnd);",
+      replace: "scanner.problem !== undefined;",
+      why: "acknowledged writes would be missed without a word",
+      tests: ["crash/active_damage", "crash/torn_tail"],
+    },
+  ],
+};

@@ -1,0 +1,230 @@
+/** Mutants that acknowledge too early, or go on after a failure. */
+
+import type { MutantGroup } from "../mutant.ts";
+
+const WRITER = "lib/log/log_writer.ts";
+const GROUP_COMMIT = "lib/store/group_commit.ts";
+const LAZY_SYNC = "lib/store/lazy_sync.ts";
+const WRITE_PATH = "lib/store/write_path.ts";
+
+export const writeMutants: MutantGroup = {
+  name: "acknowledgement, and refusal after a failure",
+  mutants: [
+    {
+      name: "acknowledged before the fsync has returned",
+      file: GROUP_COMMIT,
+      find: "        await this.#sync(group.writes.length);\n",
+      replace: "        void this.#sync(group.writes.length).catch(() => {});\n",
+      why: "a crash would take back what somebody was told",
+      tests: ["store/visibility"],
+    },
+    {
+      name: "visible before the fsync has returned",
+      file: GROUP_COMMIT,
+      find: "      try {\n        await this.#sync(group.writes.length);",
+      replace:
+        "      this.#publish(group);\n      try {\n        await this.#sync(group.writes.length);",
+      why: "a reader would rely on what a crash takes back",
+      tests: ["store/visibility"],
+    },
+    {
+      name: "visible in another order than that of the log",
+      file: GROUP_COMMIT,
+      find: "    this.#publish(this.#flying);\n    this.#publish(this.#filling);\n",
+      replace: "    this.#publish(this.#filling);\n    this.#publish(this.#flying);\n",
+      why: "an older value would stay in the index",
+      tests: ["store/conditions", "store/visibility", "crash/power_cut", "store/model"],
+    },
+    {
+      name: "acknowledged after a failed group",
+      file: GROUP_COMMIT,
+      find: "    for (const write of writes) write.reject?.(error);\n",
+      replace: "    for (const write of writes) write.resolve?.({ version: write.lsn });\n",
+      why: "what failed must be said to have failed",
+      tests: ["crash/failing_disk"],
+    },
+    {
+      name: "conditions do not see writes in flight",
+      file: WRITE_PATH,
+      find: "const pending = commit?.find(hash, bytes, keyStart, keyLength);",
+      replace:
+        "const pending = this.#lazy === undefined ? undefined : commit?.find(hash, bytes, 0, 0);",
+      why: "two writers would both find a key absent",
+      tests: ["store/conditions"],
+    },
+    {
+      name: "conditions: version",
+      file: WRITE_PATH,
+      find: "    if (ifVersion !== null && version !== ifVersion) {\n",
+      replace: "    if (ifVersion !== null && version < 0) {\n",
+      why: "a write in between would be lost",
+      tests: ["store/conditions"],
+    },
+    {
+      name: "conditions: absence",
+      file: WRITE_PATH,
+      find: "    if (ifAbsent && version !== 0) {\n",
+      replace: "    if (ifAbsent && version < 0) {\n",
+      why: "a write in between would be lost",
+      tests: ["store/conditions"],
+    },
+    {
+      name: "refused on the strength of a write that may be lost",
+      file: WRITE_PATH,
+      find: "    if (isAboutState(error)) await this.settled();\n",
+      replace: "    if (isAboutState(error)) await Promise.resolve();\n",
+      why: "whoever is told that a key exists relies on it",
+      tests: ["store/conditions", "crash/failing_disk", "store/visibility"],
+    },
+    {
+      name: "refused on the strength of a write that may be lost, blocking",
+      file: WRITE_PATH,
+      find: "    if (isAboutState(error)) this.commit?.commitNow();\n",
+      replace: "",
+      why: "whoever is told that a key exists relies on it",
+      tests: ["store/conditions", "crash/failing_disk", "store/visibility"],
+    },
+    {
+      name: "batched: acknowledged however much is not durable",
+      file: LAZY_SYNC,
+      find: "    return position - this.#durable <= 2 * this.#bytesMax;\n",
+      replace: "    return position >= 0 || this.#durable < 0;\n",
+      why: "no more than was agreed to may be lost",
+      tests: ["store/visibility"],
+    },
+    {
+      name: "batched: called durable from the moment that the fsync begins",
+      file: LAZY_SYNC,
+      find: "      () => this.#noteDurable(position),\n",
+      replace: "      () => this.#noteDurable(this.#appended),\n",
+      why: "what came while it ran is not covered by it",
+      tests: ["store/visibility", "crash/power_cut"],
+    },
+    {
+      name: "batched: waiting writers are not told of a failure",
+      file: LAZY_SYNC,
+      find: "    this.#rejectAll(error);\n  }\n\n  #rejectAll",
+      replace:
+        "    for (const { resolve } of this.#waiters.splice(0)) resolve();\n  }\n\n  #rejectAll",
+      why: "what failed must be said to have failed",
+      tests: ["crash/failing_disk"],
+    },
+    {
+      name: "batched: a failure is not told at closing",
+      file: WRITE_PATH,
+      find: "        throw writer.failure;\n",
+      replace: "        void writer.failure;\n",
+      why: "what was acknowledged before may be lost, and somebody has to be told",
+      tests: ["crash/failing_disk"],
+    },
+    {
+      name: "flush: a failure is not told",
+      file: WRITE_PATH,
+      find:
+        "    await (this.commit?.settled() ?? this.#lazy!.flush());\n    this.writer.assertWritable();\n",
+      replace: "    await (this.commit?.settled() ?? this.#lazy!.flush());\n",
+      why: "flush says that everything is durable",
+      tests: ["crash/failing_disk"],
+    },
+    {
+      name: "flushSync: a failure is not told",
+      file: WRITE_PATH,
+      find: "    else this.#lazy!.flushSync();\n    this.writer.assertWritable();\n",
+      replace: "    else this.#lazy!.flushSync();\n",
+      why: "flushSync says that everything is durable",
+      tests: ["crash/failing_disk"],
+    },
+    {
+      name: "writer: goes on after a failure",
+      file: WRITER,
+      find: "    if (this.#failure !== undefined) throw refusalAfter(this.#failure);\n",
+      replace: "",
+      why: "what stands behind a failed write cannot be trusted to be found",
+      tests: ["crash/failing_disk", "store/visibility"],
+    },
+    {
+      name: "writer: does not remember a failure",
+      file: WRITER,
+      find: "    this.#failure ??= failure;\n",
+      replace: "",
+      why: "an fsync that is tried again may say yes to lost data",
+      tests: ["crash/failing_disk", "store/visibility"],
+    },
+    {
+      name: "writer: a failed pooled fsync passes",
+      file: WRITER,
+      find: `      await file.syncAsync();
+    } catch (error) {
+      throw this.#fail(error);`,
+      replace: `      await file.syncAsync();
+    } catch (error) {
+      void error;`,
+      why: "what was acknowledged on its strength may be lost",
+      tests: ["crash/failing_disk", "store/visibility"],
+    },
+    {
+      name: "writer: a failed blocking fsync passes",
+      file: WRITER,
+      find: `      file.sync();
+    } catch (error) {
+      throw this.#fail(error);`,
+      replace: `      file.sync();
+    } catch (error) {
+      void error;`,
+      why: "what was acknowledged on its strength may be lost",
+      tests: ["crash/failing_disk", "store/visibility"],
+    },
+    {
+      name: "writer: a failed fsync is tried again",
+      file: WRITER,
+      find: `      file.sync();
+    } catch (error) {
+      throw this.#fail(error);`,
+      replace: `      file.sync();
+    } catch {
+      file.sync();`,
+      why: "the second one may say yes to what the first one lost",
+      tests: ["crash/failing_disk", "store/visibility"],
+    },
+    {
+      name: "writer: a pooled fsync succeeds beside a failure",
+      file: WRITER,
+      find:
+        "    // A failure in the meantime, of whatever kind, makes this success worth nothing.\n    this.assertWritable();\n",
+      replace: "",
+      why: "the kernel may have told another descriptor of the error",
+      tests: ["crash/failing_disk"],
+    },
+    {
+      name: "writer: blocking and pooled fsyncs share a descriptor",
+      file: WRITER,
+      find: "    const file = this.#pooledFile;\n",
+      replace:
+        "    const file = this.#segment.file === this.#pooledFile ? this.#pooledFile : this.#segment.file;\n",
+      why: "the kernel tells each descriptor of an error once",
+      tests: ["crash/failing_disk", "store/close", "store/visibility"],
+    },
+    {
+      name: "writer: a failed rotation passes",
+      file: WRITER,
+      find: `      this.#adopt(segment);
+    } catch (error) {
+      throw this.#fail(error);
+    }`,
+      replace: `      this.#adopt(segment);
+    } catch (error) {
+      throw error;
+    }`,
+      why: "ACTIVE may or may not name the new segment: nobody knows where to append",
+      tests: ["crash/failing_disk", "crash/full_disk"],
+    },
+    {
+      name: "writer: ACTIVE names the new segment too late",
+      file: WRITER,
+      find: "      active.replace([...segments.ordered, segment]);\n      this.#adopt(segment);\n",
+      replace: "      this.#adopt(segment);\n",
+      why: "records in a segment that nobody names are lost",
+      tests: ["crash/power_cut", "store/rotation"],
+    },
+  ],
+};

@@ -1,0 +1,35 @@
+/** All mutants, by what they are about. */
+
+import { activeMutants } from "./groups/active.ts";
+import { checksumMutants } from "./groups/checksum.ts";
+import { compactionMutants } from "./groups/compaction.ts";
+import { directorySyncMutants } from "./groups/directory_sync.ts";
+import { hintMutants } from "./groups/hint.ts";
+import { indexMutants } from "./groups/index.ts";
+import { lengthMutants } from "./groups/length.ts";
+import { markMutants } from "./groups/mark.ts";
+import { openingMutants } from "./groups/opening.ts";
+import { placeMutants } from "./groups/place.ts";
+import { syncMutants } from "./groups/sync.ts";
+import { toolsMutants } from "./groups/tools.ts";
+import { truncationMutants } from "./groups/truncation.ts";
+import { writeMutants } from "./groups/write.ts";
+import type { MutantGroup } from "./mutant.ts";
+
+/** In the order of the table in docs/testing.md. */
+export const MUTANT_GROUPS: readonly MutantGroup[] = [
+  syncMutants,
+  directorySyncMutants,
+  truncationMutants,
+  checksumMutants,
+  markMutants,
+  activeMutants,
+  placeMutants,
+  lengthMutants,
+  hintMutants,
+  compactionMutants,
+  writeMutants,
+  openingMutants,
+  indexMutants,
+  toolsMutants,
+];
