@@ -4,6 +4,7 @@
  *
  *     deno task test:mutation
  *     deno task test:mutation --only tombstone --jobs 1
+ *     deno task test:mutation --quick    (only the tests that are the likeliest to fail)
  *     deno task test:mutation --list
  *
  * The mutants are in tests/mutation/groups. Tests run under Bun, on private copies of the project.
@@ -22,6 +23,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     jobs: { type: "string", default: String(JOBS_DEFAULT) },
+    quick: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
   },
 });
@@ -49,30 +51,12 @@ const outcomes: { group: string; mutant: Mutant; outcome: Outcome }[] = [];
 const workspaces = await Promise.all(
   Array.from({ length: Math.min(jobs, chosen.length) }, () => MutationWorkspace.create()),
 );
-try {
-  const problem = await workspaces[0]!.findInvalid(chosen.map(({ mutant }) => mutant));
-  if (problem !== undefined) {
-    console.error(`A mutant is no valid program, so that a test that fails proves nothing:`);
-    console.error(problem);
-    Deno.exit(1);
-  }
-  const unbroken = values.only === undefined ? await workspaces[0]!.runAllTests() : undefined;
-  if (unbroken !== undefined) {
-    console.error(`The tests fail without any mutant, so they prove nothing: ${unbroken}`);
-    Deno.exit(1);
-  }
-  const queue = [...chosen];
-  await Promise.all(workspaces.map(async (workspace) => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { group, mutant } = next;
-      const outcome = await workspace.judge(mutant);
-      outcomes.push({ group, mutant, outcome });
-      const number = `${outcomes.length}/${chosen.length}`;
-      console.log(`${number} ${fullNameOf(group, mutant)}\n    ${showOutcome(mutant, outcome)}`);
-    }
-  }));
-} finally {
+const obstacle = await run().finally(() => {
   for (const workspace of workspaces) workspace.remove();
+});
+if (obstacle !== undefined) {
+  console.error(obstacle);
+  Deno.exit(1);
 }
 
 for (const { name } of MUTANT_GROUPS) {
@@ -98,4 +82,29 @@ function describe(group: string, mutant: Mutant): string {
     ? ""
     : `\n    equivalent: ${mutant.equivalent.because}`;
   return `${fullNameOf(group, mutant)}\n    ${[...places].join(", ")}: ${mutant.why}${equivalent}`;
+}
+
+/** Judges all that were chosen; returns why that would prove nothing, if it would not. */
+async function run(): Promise<string | undefined> {
+  const problem = await workspaces[0]!.findInvalid(chosen.map(({ mutant }) => mutant));
+  if (problem !== undefined) {
+    return `A mutant is no valid program, so a test that fails would prove nothing:\n${problem}`;
+  }
+  const failing = values.only === undefined && !values.quick
+    ? await workspaces[0]!.runAllTests()
+    : undefined;
+  if (failing !== undefined) {
+    return `This test fails without any mutant, so a failure would prove nothing: ${failing}`;
+  }
+  const queue = [...chosen];
+  await Promise.all(workspaces.map(async (workspace) => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const { group, mutant } = next;
+      const outcome = await workspace.judge(mutant, values.quick);
+      outcomes.push({ group, mutant, outcome });
+      const number = `${outcomes.length}/${chosen.length}`;
+      console.log(`${number} ${fullNameOf(group, mutant)}\n    ${showOutcome(mutant, outcome)}`);
+    }
+  }));
+  return undefined;
 }

@@ -46,6 +46,30 @@ for (const [runtime, command] of Object.entries(runners)) {
   });
 }
 
+for (const [runtime, command] of Object.entries(runners)) {
+  const reason = command === undefined ? `no ${runtime} here` : noStrace;
+  testUnless(reason, `under ${runtime} an fsync of a directory that fails is an error`, () => {
+    // The one above what exists already, then the one that is asked for last.
+    for (const nth of [1, 4]) {
+      const { status, stderr } = runFailing(command!, `fsync:error=EIO:when=${nth}`);
+      assert.notEqual(status, 0);
+      assert.match(stderr, /Cannot (?:create|sync) directory/);
+    }
+    const unheardOf = runFailing(command!, "fsync:error=EINVAL");
+    assert.equal(unheardOf.status, 0, `some file systems have no such call: ${unheardOf.stderr}`);
+  });
+}
+
+/** Runs the probe with system calls that fail. */
+function runFailing(command: readonly string[], inject: string) {
+  using directory = new TemporaryDirectory();
+  return spawnSync("strace", [
+    ...["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", `inject=${inject}`],
+    ...command,
+    directory.path,
+  ], { encoding: "utf8" });
+}
+
 /** The successful calls that concern `root`, with paths relative to it. */
 function callsIn(trace: string, root: string): string[] {
   const parent = root.slice(0, root.lastIndexOf("/"));

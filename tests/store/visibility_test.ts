@@ -10,8 +10,8 @@ import { TestClock } from "../support/test_clock.ts";
 
 test("immediate: nothing is visible or acknowledged before its fsync has returned", async () => {
   const fs = new InterceptingFileSystem(new MemoryFileSystem());
-  const gate = new Gate();
   await using store = await openInMemory({}, fs);
+  using gate = new Gate();
   await store.set("a", "old");
   await store.set("c", "old");
   fs.beforeSyncAsync = () => gate.pass();
@@ -95,11 +95,11 @@ test("batched: an fsync follows after so many milliseconds, and none without new
 
 test("batched: an fsync follows after so many bytes, and holds writers back if it is slow", async () => {
   const fs = new InterceptingFileSystem(new MemoryFileSystem());
-  const gate = new Gate();
   await using store = await openInMemory(
     { durability: { bytes: 4096, millis: 3_600_000 }, clock: new TestClock() },
     fs,
   );
+  using gate = new Gate();
   fs.beforeSyncAsync = () => gate.pass();
   const value = new Uint8Array(1000);
   for (let i = 0; i < 4; i++) await store.set(`a${i}`, value);

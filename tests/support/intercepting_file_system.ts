@@ -81,8 +81,11 @@ export class InterceptingFileSystem implements FileSystem {
   }
 }
 
-/** Something to wait at until it is opened. */
-export class Gate {
+/**
+ * Something to wait at until it is opened. Leaving the scope of `using` opens it: declared behind a
+ * store, it lets a test that fails close the store instead of hanging.
+ */
+export class Gate implements Disposable {
   #open = false;
   #waiting: (() => void)[] = [];
 
@@ -106,5 +109,10 @@ export class Gate {
   /** Stops whoever comes from now on. */
   close(): void {
     this.#open = false;
+  }
+
+  /** As {@link open}. */
+  [Symbol.dispose](): void {
+    this.open();
   }
 }
