@@ -32,7 +32,7 @@ export function showOutcome({ equivalent }: Mutant, outcome: Outcome): string {
     }
     default:
       return equivalent === undefined
-        ? `SURVIVED all tests in ${outcome.seconds.toFixed(1)} s`
+        ? `SURVIVED: no test failed in ${outcome.seconds.toFixed(1)} s`
         : `not caught, as listed: ${equivalent.because}`;
   }
 }

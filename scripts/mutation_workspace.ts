@@ -4,7 +4,7 @@ import { applyEdit, type Edit, editsOf, type Mutant } from "../tests/mutation/mu
 import type { Outcome } from "./mutation_outcome.ts";
 import { BUN, ROOT } from "./toolchain.ts";
 
-const TEST_TIMEOUT_MS = 300_000;
+const TEST_TIMEOUT_MS = 120_000;
 /** A run of tests that takes longer hangs: all of them take a minute on an idle machine. */
 const RUN_TIMEOUT_MS = 600_000;
 const COPIED = ["lib", "tests", "scripts", "docs", "main.ts", "deno.json", "deno.lock"];
@@ -122,7 +122,10 @@ export class MutationWorkspace {
     const file = [...output.matchAll(/^(tests\/\S+_test\.ts):$/gm)].at(-1)?.[1] ?? "no file";
     if (timedOut) return `the time limit of ${RUN_TIMEOUT_MS / 1000} s only (it hangs), in ${file}`;
     const test = /^\(fail\) (.*?)(?: \[[\d.]+ ?m?s\])?$/m.exec(output)?.[1];
-    if (test !== undefined) return `"${test}" (${file})`;
+    const hangs = /this test timed out after/.test(output)
+      ? " by its time limit only (it hangs),"
+      : "";
+    if (test !== undefined) return `"${test}"${hangs} (${file})`;
     return `the end of the test process, in ${file}: ${output.trim().slice(-300)}`;
   }
 

@@ -86,13 +86,14 @@ function describe(group: string, mutant: Mutant): string {
 
 /** Judges all that were chosen; returns why that would prove nothing, if it would not. */
 async function run(): Promise<string | undefined> {
-  const problem = await workspaces[0]!.findInvalid(chosen.map(({ mutant }) => mutant));
+  const isComplete = values.only === undefined && !values.quick;
+  const [problem, failing] = await Promise.all([
+    workspaces[0]!.findInvalid(chosen.map(({ mutant }) => mutant)),
+    isComplete ? workspaces.at(-1)!.runAllTests() : undefined,
+  ]);
   if (problem !== undefined) {
     return `A mutant is no valid program, so a test that fails would prove nothing:\n${problem}`;
   }
-  const failing = values.only === undefined && !values.quick
-    ? await workspaces[0]!.runAllTests()
-    : undefined;
   if (failing !== undefined) {
     return `This test fails without any mutant, so a failure would prove nothing: ${failing}`;
   }

@@ -67,6 +67,8 @@ test("compaction drops nothing behind damage, but fails", async () => {
   const names = logNames(fs).filter((name) => name.endsWith(".log"));
   await failsWith("CorruptLog", /Cannot compact/, () => store.compact());
   for (const name of names) assert(logNames(fs).includes(name), `${name} is still there`);
+  const left = logNames(fs).filter((name) => name.endsWith(".log")).length;
+  assert.equal(left, store.stats().segments, "nothing is left of the output");
   assert.equal(store.size, 19);
 });
 

@@ -61,24 +61,12 @@ test("mutants: what makes up for an equivalent one is taken out together with it
   }
 });
 
-/** Whether an edit takes out all that another one does: at the same place, or around it. */
+/** Whether an edit is made at the place of another one, or around it. */
 function includes(outer: Edit, inner: Edit): boolean {
   if (outer.file !== inner.file) return false;
   const text = textOf(outer.file);
-  const changed = changedRange(text, inner);
-  const range = changedRange(text, outer);
-  return range.start <= changed.start && changed.end <= range.end;
-}
-
-/** The bytes of a file that an edit really changes. */
-function changedRange(text: string, { find, replace }: Edit): { start: number; end: number } {
-  let before = 0;
-  while (before < find.length && find[before] === replace[before]) before++;
-  let after = 0;
-  const afterMax = Math.min(find.length, replace.length) - before;
-  while (after < afterMax && find.at(-1 - after) === replace.at(-1 - after)) after++;
-  const start = text.indexOf(find);
-  return { start: start + before, end: start + find.length - after };
+  const [outerAt, innerAt] = [text.indexOf(outer.find), text.indexOf(inner.find)];
+  return outerAt <= innerAt && innerAt + inner.find.length <= outerAt + outer.find.length;
 }
 
 test("mutants: every sync, cut and comparison of checksums in lib/ is taken out by one", () => {

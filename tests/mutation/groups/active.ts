@@ -190,7 +190,7 @@ export const activeMutants: MutantGroup = {
       find: "complete: size === expected.length && scanner.chain === expected.chain,",
       replace: "complete: true,",
       why: "a cut segment would be called sound",
-      tests: ["tools/verify", "crash/misplaced_frames"],
+      tests: ["tools/verify_segments"],
     },
     {
       name: "verify: chain of closed segments",
@@ -198,7 +198,7 @@ export const activeMutants: MutantGroup = {
       find: "complete: size === expected.length && scanner.chain === expected.chain,",
       replace: "complete: size === expected.length,",
       why: "an older state of the same length would be called sound",
-      tests: ["tools/verify", "crash/active_damage"],
+      tests: ["tools/verify_segments"],
     },
     {
       name: "verify: length of the newest segment",

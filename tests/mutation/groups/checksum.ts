@@ -35,7 +35,7 @@ export const checksumMutants: MutantGroup = {
       find: "computeFrameCrc(buffer.bytes, at, frameLength) !== crc",
       replace: "false",
       why: "a damaged value would be handed out",
-      tests: ["crash/closed_segment", "crash/bit_flip"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "reading a value: the stored one against the indexed one",
@@ -43,7 +43,7 @@ export const checksumMutants: MutantGroup = {
       find: "      readFrameCrc(buffer.view, at, frameLength) !== crc ||\n",
       replace: "",
       why: "damage to the stored checksum would go unnoticed",
-      tests: ["crash/closed_segment", "crash/bit_flip"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "reading a value: both",
@@ -53,7 +53,7 @@ export const checksumMutants: MutantGroup = {
 `,
       replace: "      crc < 0\n",
       why: "a damaged value would be handed out",
-      tests: ["crash/closed_segment", "crash/bit_flip"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "reading a value: a file that ends inside it",
@@ -63,7 +63,7 @@ export const checksumMutants: MutantGroup = {
 `,
       replace: "    readFully(segment.file, buffer.bytes, 0, frameLength, offset);\n",
       why: "what an earlier read left in the buffer could be taken for the value",
-      tests: ["crash/closed_segment", "crash/bit_flip"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "reading a long value: a file that ends inside it",
@@ -74,7 +74,7 @@ export const checksumMutants: MutantGroup = {
 `,
       replace: "      await readFullyAsync(segment.file, buffer.bytes, 0, frameLength, offset);\n",
       why: "the message says what is wrong",
-      tests: ["crash/closed_segment", "store/sizes"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "ACTIVE",
@@ -107,7 +107,7 @@ export const checksumMutants: MutantGroup = {
       find: "    if (scanner.problem !== undefined) {\n      const { path } = input.file;",
       replace: "    if (this.#cancelled) {\n      const { path } = input.file;",
       why: "what stands behind the damage would be dropped with the old segment",
-      tests: ["crash/closed_segment", "crash/bit_flip", "store/auto_compaction"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "compaction: damage in its own hint file",
@@ -115,7 +115,7 @@ export const checksumMutants: MutantGroup = {
       find: "      if (hint.problem !== undefined) {\n",
       replace: "      if (inputs.length === 0) {\n",
       why: "entries that were not moved would point at a removed segment",
-      tests: ["crash/failing_disk", "crash/hint_damage", "store/compaction"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "hint builder: damage in the segment",
@@ -123,7 +123,7 @@ export const checksumMutants: MutantGroup = {
       find: "scanner.problem !== undefined || !scanner.endsWithMark",
       replace: "!scanner.endsWithMark",
       why: "the hint would hide the damage, and all that stands behind it",
-      tests: ["store/hint", "crash/hint_damage"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "repair: record read a second time",
@@ -133,7 +133,7 @@ export const checksumMutants: MutantGroup = {
     readFrameCrc(frame.view, 0, frameLength) === crc;`,
       replace: "  return count >= 0 && header.frameLength >= 0 && crc >= 0;",
       why: "a disk that fails would put rubbish into the new store",
-      tests: ["tools/repair", "tools/repair_fuzz"],
+      tests: ["tools/changing_source"],
     },
     {
       name: "repair: record read a second time, its bytes",
@@ -141,7 +141,7 @@ export const checksumMutants: MutantGroup = {
       find: "decodeFrame(frame, 0, count, header) === FRAME_OK && header.frameLength",
       replace: "decodeFrame(frame, 0, count, header) >= FRAME_OK && header.frameLength",
       why: "a disk that fails would put rubbish into the new store",
-      tests: ["tools/repair", "tools/repair_fuzz"],
+      tests: ["tools/changing_source"],
     },
     {
       name: "repair: record read a second time, which one it is",
@@ -149,7 +149,7 @@ export const checksumMutants: MutantGroup = {
       find: " &&\n    readFrameCrc(frame.view, 0, frameLength) === crc;",
       replace: " &&\n    crc >= 0;",
       why: "a file that changes meanwhile would put another record in its place",
-      tests: ["tools/repair", "tools/repair_fuzz"],
+      tests: ["tools/changing_source"],
     },
     {
       name: "repair: frames found behind damage, within the window",
@@ -157,7 +157,7 @@ export const checksumMutants: MutantGroup = {
       find: "decodeFrame(this.#window, at, frameLength, this.#header) === FRAME_OK\n",
       replace: "decodeFrame(this.#window, at, frameLength, this.#header) >= FRAME_OK\n",
       why: "damage would be taken for records",
-      tests: ["tools/repair", "tools/repair_segments"],
+      tests: ["tools/frame_search"],
     },
     {
       name: "repair: frames found behind damage, longer ones",
@@ -165,7 +165,7 @@ export const checksumMutants: MutantGroup = {
       find: "return decodeFrame(frame, 0, count, this.#header) === FRAME_OK ? frame : undefined;",
       replace: "return decodeFrame(frame, 0, count, this.#header) >= FRAME_OK ? frame : undefined;",
       why: "damage would be taken for records",
-      tests: ["tools/repair", "tools/frames_in_values"],
+      tests: ["tools/frame_search"],
     },
     {
       name: "tools: that which tells a newer ACTIVE from a damaged one",
@@ -206,7 +206,7 @@ export const checksumMutants: MutantGroup = {
       find: "trailer.view.getUint32(0, true) === hint.crc && this.#hasKeyOf(hint)",
       replace: "this.#hasKeyOf(hint)",
       why: "a hint of an older state of the record would be called sound",
-      tests: ["tools/verify"],
+      tests: ["tools/verify_segments"],
     },
   ],
 };

@@ -72,7 +72,7 @@ export const compactionMutants: MutantGroup = {
       replace: `      if (lsn <= this.#droppableLsn) return;
     } else`,
       why: "followers would not be told that they have missed a delete",
-      tests: ["store/compaction", "store/resurrection"],
+      tests: ["store/dropped_lsn"],
     },
     {
       name: "expired: the newest dropped one is not noted",
@@ -85,7 +85,7 @@ export const compactionMutants: MutantGroup = {
       }
       this.#outputFor(lsn, frameLengthOf`,
       why: "followers would not be told that they have missed an end",
-      tests: ["store/compaction", "store/expiry"],
+      tests: ["store/dropped_lsn"],
     },
     {
       name: "dropped records: what ACTIVE said before is forgotten",
@@ -93,7 +93,7 @@ export const compactionMutants: MutantGroup = {
       find: "      Math.max(active.droppedLsn, group.droppedLsn),\n",
       replace: "      group.droppedLsn,\n",
       why: "followers would not be told that they have missed a delete",
-      tests: ["store/compaction", "store/resurrection"],
+      tests: ["store/dropped_lsn"],
     },
     {
       name: "expired: dropped whatever is older",
@@ -130,6 +130,11 @@ export const compactionMutants: MutantGroup = {
       replace: "op === OP_DELETE",
       why: "it must be gone at opening, and the figures exact",
       tests: ["store/expiry", "store/replay"],
+      equivalent: {
+        because:
+          "it hides older values as any value does, readers look at the time, and it is removed at once",
+        together: "expired: at opening it hides nothing, and readers do not look at the time",
+      },
     },
     {
       name: "expired: at opening it is skipped",
@@ -146,6 +151,20 @@ export const compactionMutants: MutantGroup = {
       file: "lib/store/store.ts",
       find: "if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;",
       replace: "if (address === 0) return 0;",
+      why: "a value would be seen after its time",
+      tests: ["store/expiry"],
+    },
+    {
+      name: "expired: at opening it hides nothing, and readers do not look at the time",
+      file: REPLAY,
+      find: "op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now)",
+      replace: "op === OP_DELETE",
+      and: [{
+        file: "lib/store/store.ts",
+        find:
+          "if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;",
+        replace: "if (address === 0) return 0;",
+      }],
       why: "a value would be seen after its time",
       tests: ["store/expiry"],
     },
@@ -275,7 +294,7 @@ export const compactionMutants: MutantGroup = {
       find: "      for (const output of group.outputs) this.#abort(output);\n",
       replace: "",
       why: "what nobody names would fill the disk",
-      tests: ["crash/full_disk", "store/compaction"],
+      tests: ["crash/damage_while_open"],
     },
     {
       name: "output outgrows the segment",

@@ -57,7 +57,7 @@ export const directorySyncMutants: MutantGroup = {
       find: "    fs.syncDirectory(directory);\n    const state",
       replace: "    const state",
       why: "a killed process leaves names that are not yet durable, and they are relied upon now",
-      tests: ["crash/recovered_log", "crash/power_cut"],
+      tests: ["crash/killed_names"],
     },
     {
       name: "the machine's",
@@ -81,7 +81,7 @@ export const directorySyncMutants: MutantGroup = {
       find: 'if (systemErrorCode(error) !== "EINVAL") throw error;',
       replace: "",
       why: "an error means that names may be lost",
-      tests: ["fs/node_file_system", "kill/failing_calls"],
+      tests: ["fs/system_calls"],
     },
     {
       name: "new directories, into the one above",
@@ -115,7 +115,7 @@ export const directorySyncMutants: MutantGroup = {
       find: 'if (!ACCESS_CODES.has(systemErrorCode(error) ?? "")) throw error;\n  }\n}',
       replace: "}\n}",
       why: "an error means that the name may be lost",
-      tests: ["fs/node_file_system"],
+      tests: ["fs/system_calls"],
     },
   ],
 };

@@ -33,7 +33,7 @@ export const hintMutants: MutantGroup = {
       find: "this.offset + this.frameLength > this.header!.coveredLength",
       replace: "this.offset < 0",
       why: "a record would be looked for where there is none",
-      tests: ["crash/store_fuzz", "log/fuzz", "log/hint_file"],
+      tests: ["log/hint_entry"],
     },
     {
       name: "bound to the segment: id",
@@ -93,6 +93,10 @@ export const hintMutants: MutantGroup = {
       replace: "mark.ownOffset === at &&",
       why: "a copy of another segment's mark is no mark",
       tests: ["crash/hint_damage", "store/hint"],
+      equivalent: {
+        because: "ACTIVE has the chain of a closed segment, that mark included",
+        together: "bound to the segment: whose mark it is, and the chain in ACTIVE",
+      },
     },
     {
       name: "bound to the segment: the mark is in its place",
@@ -101,6 +105,23 @@ export const hintMutants: MutantGroup = {
       replace: "mark.fileId === segment.fileId &&",
       why: "a copy of a mark, in a value, is no mark",
       tests: ["crash/hint_damage", "store/hint"],
+      equivalent: {
+        because: "ACTIVE has the chain of a closed segment, that mark included",
+        together: "bound to the segment: whose mark it is, and the chain in ACTIVE",
+      },
+    },
+    {
+      name: "bound to the segment: whose mark it is, and the chain in ACTIVE",
+      file: REPLAY,
+      find: "mark.fileId === segment.fileId && mark.ownOffset === at &&",
+      replace: "mark.fileId > 0 &&",
+      and: [{
+        file: REPLAY,
+        find: "complete: size === expected.length && scanner.chain === expected.chain,",
+        replace: "complete: size === expected.length,",
+      }],
+      why: "a copy of another mark is no mark",
+      tests: ["crash/hint_binding"],
     },
     {
       name: "bound to the segment: that it is a mark at all",
@@ -108,7 +129,7 @@ export const hintMutants: MutantGroup = {
       find: "decodeFrame(frame, 0, SYNC_FRAME_BYTES, header) !== FRAME_OK || header.op !== OP_SYNC",
       replace: "decodeFrame(frame, 0, SYNC_FRAME_BYTES, header) < FRAME_OK",
       why: "the end of the segment may be damaged",
-      tests: ["crash/closed_segment", "store/hint"],
+      tests: ["crash/hint_binding"],
     },
     {
       name: "bound to the segment: length",
@@ -124,7 +145,7 @@ export const hintMutants: MutantGroup = {
       find: "          this.#hintedLength = hint.header.coveredLength;\n",
       replace: "",
       why: "what the hint covers was durable: the segment has lost its end",
-      tests: ["crash/active_damage", "crash/torn_tail", "store/hint"],
+      tests: ["crash/hint_binding"],
     },
     {
       name: "more covered than is there, though of another segment",
@@ -132,7 +153,7 @@ export const hintMutants: MutantGroup = {
       find: "hint.header?.fileId === segment.fileId && hint.header.coveredLength",
       replace: "hint.header !== undefined && hint.header.coveredLength",
       why: "a misplaced hint file must not make a sound store unusable",
-      tests: ["crash/hint_damage", "store/hint", "crash/misplaced_files"],
+      tests: ["crash/hint_binding"],
     },
     {
       name: "a damaged hint is kept to half-way",
@@ -150,7 +171,7 @@ export const hintMutants: MutantGroup = {
       replace:
         "      if (!(error instanceof KvError) || error.code) throw error;\n      logger.warn",
       why: "a hint is only ever a shortcut",
-      tests: ["crash/failing_disk", "crash/hint_damage", "store/hint"],
+      tests: ["crash/hint_binding"],
     },
     {
       name: "written: superseded by a write that may be lost",
@@ -190,7 +211,7 @@ export const hintMutants: MutantGroup = {
       find: "mark?.recordCount === header.recordCount && mark.chain === header.chain;",
       replace: "mark?.recordCount === header.recordCount;",
       why: "a hint of another state of the segment would be called sound",
-      tests: ["tools/verify", "crash/hint_damage"],
+      tests: ["tools/verify_segments"],
     },
     {
       name: "verify: that it is bound to a mark",
@@ -199,7 +220,7 @@ export const hintMutants: MutantGroup = {
     frameHeader.op === OP_SYNC;`,
       replace: "decodeFrame(frame, 0, count, frameHeader) >= FRAME_OK;",
       why: "the end of the segment may be damaged",
-      tests: ["tools/verify"],
+      tests: ["crash/hint_binding"],
     },
     {
       name: "verify: the header of an entry's record",
@@ -209,6 +230,10 @@ export const hintMutants: MutantGroup = {
       replace: "    decodeFrameHeader(view, 0, hint.frameLength, header);\n",
       why: "an entry that points at no record would be called sound",
       tests: ["tools/verify"],
+      equivalent: {
+        because:
+          "a header that is not decoded keeps the version of another record, and versions are compared",
+      },
     },
     {
       name: "verify: entries at all",

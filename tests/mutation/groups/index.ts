@@ -13,7 +13,7 @@ export const indexMutants: MutantGroup = {
       find: "record[recordAt + HASH] === hash && keyEquals(record, recordAt, bytes, start, length)",
       replace: "record[recordAt + HASH] === hash && record.length > 0",
       why: "two keys of one hash would be one",
-      tests: ["index/shard_table", "index/hash_directory", "index/key_index"],
+      tests: ["store/same_hash"],
     },
     {
       name: "compared without their lengths",
@@ -38,7 +38,7 @@ export const indexMutants: MutantGroup = {
       find: "      if (hasKey(write, bytes, start, length)) return write;\n",
       replace: "      if (bytes.length > 0) return write;\n",
       why: "two keys of one hash would be one",
-      tests: ["store/conditions"],
+      tests: ["store/same_hash"],
     },
     {
       name: "moved records keep their old offset",

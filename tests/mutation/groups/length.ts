@@ -40,7 +40,7 @@ export const lengthMutants: MutantGroup = {
       find: "  if (available < FRAME_OVERHEAD_BYTES) return FRAME_SHORT;\n",
       replace: "",
       why: "fields would be read from beyond the end",
-      tests: ["format/record"],
+      tests: ["log/shrinking_file"],
     },
     {
       name: "frame: magic number",
@@ -75,7 +75,7 @@ export const lengthMutants: MutantGroup = {
       find: "    if (this.#bufferLength - this.at < frameLength) return FRAME_SHORT;\n",
       replace: "",
       why: "what an earlier read left in the buffer would be taken for the frame",
-      tests: ["log/segment_reader"],
+      tests: ["log/shrinking_file"],
     },
     {
       name: "segment reader: buffer no longer than the file",
@@ -99,7 +99,7 @@ export const lengthMutants: MutantGroup = {
       find: "byteLength > BLOCK_BYTES_LIMIT || byteLength > this.size - this.#position",
       replace: "byteLength > this.size - this.#position",
       why: "a damaged length would be believed",
-      tests: ["log/hint_file"],
+      tests: ["log/hint_entry"],
     },
     {
       name: "hint block: bytes left",
@@ -115,7 +115,7 @@ export const lengthMutants: MutantGroup = {
       find: "!isDataOp(this.op) || this.keyLength > this.#blockEnd - keyStart",
       replace: "!isDataOp(this.op)",
       why: "a key would be read from beyond the block",
-      tests: ["log/hint_file", "log/fuzz", "crash/store_fuzz"],
+      tests: ["log/hint_entry"],
     },
     {
       name: "hint entry: operation code",
@@ -123,7 +123,7 @@ export const lengthMutants: MutantGroup = {
       find: "!isDataOp(this.op) || this.keyLength",
       replace: "this.keyLength",
       why: "an entry of a meaning that is not known must not be passed over",
-      tests: ["log/hint_file", "log/fuzz", "crash/store_fuzz"],
+      tests: ["log/hint_entry"],
     },
     {
       name: "hint entry: within its block",
@@ -132,7 +132,7 @@ export const lengthMutants: MutantGroup = {
         '    if (this.#blockEnd - at < HINT_ENTRY_BYTES) return this.#fail("an entry is cut off");\n',
       replace: "",
       why: "fields would be read from beyond the block",
-      tests: ["log/hint_file", "log/fuzz", "crash/store_fuzz"],
+      tests: ["log/hint_entry"],
     },
     {
       name: "hint entry: expiry",
@@ -233,7 +233,7 @@ export const lengthMutants: MutantGroup = {
       find: "surveySegment(file, Math.min(size, SEGMENT_BYTES_LIMIT), fileId)",
       replace: "surveySegment(file, size, fileId)",
       why: "offsets would not fit 31 bits",
-      tests: ["tools/repair_segments", "tools/repair"],
+      tests: ["tools/source_untouched"],
     },
   ],
 };

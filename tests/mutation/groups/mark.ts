@@ -32,7 +32,7 @@ export const markMutants: MutantGroup = {
       find: "      durableLsn: Math.max(this.#lsnDurable, segment.firstLsn - 1),\n",
       replace: "      durableLsn: this.#lsnAppended,\n",
       why: "repair tells by it which versions were given out",
-      tests: ["tools/repair", "tools/repair_tail", "crash/torn_tail", "tools/inspect"],
+      tests: ["log/mark"],
     },
     {
       name: "writer: durable before the fsync has returned",
@@ -83,7 +83,7 @@ export const markMutants: MutantGroup = {
       find: "        if (isOwn && mark.durableOffset <= mark.ownOffset) {\n",
       replace: "        if (isOwn) {\n",
       why: "no mark can know what comes behind it",
-      tests: ["log/recovery", "log/fuzz", "crash/store_fuzz"],
+      tests: ["log/mark"],
     },
     {
       name: "search: none behind damage",
@@ -149,11 +149,6 @@ export const markMutants: MutantGroup = {
       replace: "",
       why: "damage to what was durable would be cut off like a torn tail",
       tests: ["log/segment_scanner", "crash/torn_tail"],
-      equivalent: {
-        because:
-          "a mark calls durable what is before it, and what was scanned up to it is sound; " +
-          "what comes behind is only judged by marks that the search finds there",
-      },
     },
     {
       name: "scan: that the segment is sealed",

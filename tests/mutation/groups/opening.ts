@@ -82,6 +82,10 @@ export const openingMutants: MutantGroup = {
       replace: "return closedOnError(fd, () => void fs.fstatSync(fd, { bigint: true }));",
       why: "somebody else's file would be written to",
       tests: ["fs/descriptor", "fs/node_file_system", "crash/replaced_file"],
+      equivalent: {
+        because:
+          "another file would have to come between two system calls; the comparison has a test of its own (fs/descriptor)",
+      },
     },
     {
       name: "mode of files",
@@ -126,11 +130,19 @@ export const openingMutants: MutantGroup = {
       tests: ["crash/misplaced_files"],
     },
     {
-      name: "a missing segment is passed over",
+      name: "a missing segment is an ordinary error",
       file: OPEN,
       find: "    throw segmentMissing(path, fileId, error);\n",
-      replace: "    return fs.open(joinPath(directory, ACTIVE_NAME), mode);\n",
-      why: "acknowledged writes would be missed without a word",
+      replace: "    throw error;\n",
+      why: "acknowledged writes are missing, and whoever opens the store must be told",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "a missing newest segment is an ordinary error",
+      file: OPEN,
+      find: "fs.stat(path) === undefined) throw segmentMissing(path, fileId);",
+      replace: "fs.stat(path) === undefined) fs.open(path, mode);",
+      why: "acknowledged writes are missing, and whoever opens the store must be told",
       tests: ["crash/misplaced_files"],
     },
     {
@@ -139,7 +151,7 @@ export const openingMutants: MutantGroup = {
       find: "  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();\n",
       replace: "  if (!(replay.sealed && isNoted)) newest.file.sync();\n",
       why: "it touches nothing",
-      tests: ["crash/torn_tail", "store/hint", "crash/failing_disk"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "readOnly: opened for writing",
@@ -147,7 +159,7 @@ export const openingMutants: MutantGroup = {
       find: 'openSegment(fs, directory, fileId, "read")',
       replace: 'openSegment(fs, directory, fileId, "write")',
       why: "it touches nothing, and may have no right to",
-      tests: ["crash/torn_tail", "store/hint", "store/compaction"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "readOnly: does everything that a writer does",

@@ -40,7 +40,7 @@ export const placeMutants: MutantGroup = {
       find: "      if (scanner.lastLsn < this.#lastLsn) {\n",
       replace: "      if (scanner.lastLsn < 0) {\n",
       why: "an older value would be replayed over a newer one",
-      tests: ["tools/verify", "crash/misplaced_files"],
+      tests: ["tools/verify_segments"],
     },
     {
       name: "versions are not given out twice",
@@ -76,23 +76,6 @@ export const placeMutants: MutantGroup = {
       replace: "",
       why: "half of a batch would be seen after a crash",
       tests: ["log/segment_scanner", "crash/torn_tail"],
-      equivalent: {
-        because: "reading ahead stops at the end of the file, so records are missing",
-        together: "batch: that it is as long as the file, and all of it there",
-      },
-    },
-    {
-      name: "batch: that it is as long as the file, and all of it there",
-      file: SCANNER,
-      find: '    if (start + byteLength > this.#end) return "the file ends inside a batch";\n',
-      replace: "",
-      and: [{
-        file: SCANNER,
-        find: "    if (seen !== count || ahead.next() || ahead.status !== FRAME_OK) {\n",
-        replace: "    if (seen > count) {\n",
-      }],
-      why: "half of a batch would be seen after a crash",
-      tests: ["log/segment_scanner", "crash/torn_tail"],
     },
     {
       name: "batch: versions of its records",
@@ -124,6 +107,24 @@ export const placeMutants: MutantGroup = {
       file: SCANNER,
       find: "    if (end >= this.#batchEnd) {\n",
       replace: "    if (end >= 0) {\n",
+      why: "half of a batch would be left before the cut",
+      tests: ["log/segment_scanner"],
+      equivalent: {
+        because:
+          "all frames of a batch were read ahead and found sound before the first is handed out",
+        together: "batch: a torn one is cut off as a whole, without looking ahead",
+      },
+    },
+    {
+      name: "batch: a torn one is cut off as a whole, without looking ahead",
+      file: SCANNER,
+      find: "    if (end >= this.#batchEnd) {\n",
+      replace: "    if (end >= 0) {\n",
+      and: [{
+        file: SCANNER,
+        find: "    if (seen !== count || ahead.next() || ahead.status !== FRAME_OK) {\n",
+        replace: "    if (seen > count) {\n",
+      }],
       why: "half of a batch would be left before the cut",
       tests: ["log/segment_scanner"],
     },

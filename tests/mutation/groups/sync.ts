@@ -70,6 +70,10 @@ export const syncMutants: MutantGroup = {
       replace: "    if (this.#markedOffset",
       why: "the mark can only call durable what was synced before it",
       tests: ["crash/tail", "crash/torn_tail", "log/recovery", "store/replay"],
+      equivalent: {
+        because: "whoever seals has made everything durable before",
+        together: "closing: everything before the mark which seals",
+      },
     },
     {
       name: "new segment",
@@ -202,7 +206,7 @@ export const syncMutants: MutantGroup = {
       find: "      await this.#writer.syncPooled();\n",
       replace: "      await Promise.resolve(this.#writer.writeOut());\n",
       why: "set resolves when the write is durable",
-      tests: ["store/visibility", "crash/power_cut"],
+      tests: ["crash/power_cut", "store/visibility"],
     },
     {
       name: "group commit: of a single write",
@@ -212,7 +216,7 @@ export const syncMutants: MutantGroup = {
       replace: `    this.#writer.writeOut();
     this.#noteSyncMs`,
       why: "set resolves when the write is durable",
-      tests: ["store/visibility", "crash/power_cut"],
+      tests: ["crash/power_cut", "store/visibility"],
     },
     {
       name: "group commit: every one",
@@ -220,7 +224,7 @@ export const syncMutants: MutantGroup = {
       find: "        await this.#sync(group.writes.length);\n",
       replace: "        await Promise.resolve(this.#writer.writeOut());\n",
       why: "set resolves when the write is durable",
-      tests: ["store/visibility", "crash/power_cut"],
+      tests: ["crash/power_cut", "store/visibility"],
     },
     {
       name: "batched: of a blocking flush",
@@ -228,7 +232,7 @@ export const syncMutants: MutantGroup = {
       find: "      this.#writer.sync();\n",
       replace: "      this.#writer.writeOut();\n",
       why: "flushSync returns when everything is durable",
-      tests: ["store/visibility", "crash/power_cut"],
+      tests: ["crash/flush"],
     },
     {
       name: "batched: in the background",
@@ -236,7 +240,7 @@ export const syncMutants: MutantGroup = {
       find: "this.#running = this.#writer.syncPooled().then(",
       replace: "this.#running = Promise.resolve(this.#writer.writeOut()).then(",
       why: "flush resolves when everything is durable",
-      tests: ["store/visibility", "crash/power_cut"],
+      tests: ["crash/flush"],
     },
     {
       name: "batched: that which flush asks for",
@@ -244,7 +248,7 @@ export const syncMutants: MutantGroup = {
       find: "      await (this.#running ?? this.#sync());\n",
       replace: "      if (this.#running === undefined) return;\n      await this.#running;\n",
       why: "flush resolves when everything is durable",
-      tests: ["store/visibility", "crash/power_cut"],
+      tests: ["crash/flush"],
     },
     {
       name: "batched: after so many bytes",
@@ -285,7 +289,7 @@ export const syncMutants: MutantGroup = {
       find: "        writer.seal();\n",
       replace: "        writer.sync();\n",
       why: "a store that was closed has no torn tail",
-      tests: ["crash/torn_tail", "crash/tail", "crash/bit_flip"],
+      tests: ["crash/flush"],
     },
     {
       name: "closing: everything",
@@ -293,7 +297,20 @@ export const syncMutants: MutantGroup = {
       find: "        await this.#lazy?.flush();\n        writer.seal();\n",
       replace: "",
       why: "whoever closes a store expects it on the disk",
-      tests: ["store/replay", "crash/power_cut"],
+      tests: ["crash/flush"],
+    },
+    {
+      name: "closing: everything before the mark which seals",
+      file: WRITE_PATH,
+      find: "        await this.#lazy?.flush();\n        writer.seal();\n",
+      replace: "        writer.seal();\n",
+      and: [{
+        file: WRITER,
+        find: "    this.sync();\n    if (this.#markedOffset",
+        replace: "    if (this.#markedOffset",
+      }],
+      why: "the mark can only call durable what was synced before it",
+      tests: ["crash/flush"],
     },
     {
       name: "closing: writes in flight",

@@ -69,7 +69,7 @@ export const toolsMutants: MutantGroup = {
       find: "const lock = this.#fs.lock(joinPath(destination, LOCK_NAME));",
       replace: "const lock = this.#fs.lock(joinPath(destination, LOCK_NAME)) ?? { release() {} };",
       why: "another repair, or a store, may be there",
-      tests: ["tools/repair_directories"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "repair: leaves a store in the making",
@@ -85,7 +85,7 @@ export const toolsMutants: MutantGroup = {
       find: 'return new TolerantFile(fs.open(path, "read"));',
       replace: 'return new TolerantFile(fs.open(path, "write"));',
       why: "the source is only read, and may be on a medium that allows no more",
-      tests: ["tools/repair_directories"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "tools: a salvaged file can be written",
@@ -97,7 +97,7 @@ export const toolsMutants: MutantGroup = {
     return 0;
   }`,
       why: "the source is only read",
-      tests: ["tools/repair_directories"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "tools: a salvaged file can be cut",
@@ -107,7 +107,7 @@ export const toolsMutants: MutantGroup = {
   }`,
       replace: "  truncate(): void {}",
       why: "the source is only read",
-      tests: ["tools/repair_directories"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "tools: a disk that cannot read stops them",
@@ -124,7 +124,7 @@ export const toolsMutants: MutantGroup = {
       replace:
         "    this.#active.replace(this.#segments, droppedLsn);\n    this.#closeSegment();\n    this.#openSegment(lsnNext, false);\n",
       why: "a crash would leave half of a store that looks like a whole one",
-      tests: ["tools/repair_directories"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "repair: the newest record of a key",
@@ -223,7 +223,7 @@ export const toolsMutants: MutantGroup = {
         "      this.#raiseLsn(this.#lsnNext + Math.ceil(losses.tailBytes / FRAME_BYTES_MIN));\n",
       replace: "",
       why: "somebody may still know what another value had that version",
-      tests: ["tools/repair_tail"],
+      tests: ["tools/source_untouched"],
     },
     {
       name: "repair: followers are not told to begin anew",
@@ -248,7 +248,7 @@ export const toolsMutants: MutantGroup = {
       find: '    if (verdict.then === "corrupt") {\n',
       replace: '    if (verdict.then === "corrupt" && isShort) {\n',
       why: "a damaged store would be called sound",
-      tests: ["tools/verify"],
+      tests: ["tools/verify_segments"],
     },
     {
       name: "verify: marks behind damage",
@@ -281,7 +281,7 @@ export const toolsMutants: MutantGroup = {
       find: `          return this.#fs.open(path, "read");`,
       replace: `          return this.#fs.open(path, "write");`,
       why: "it changes nothing, and may have no right to",
-      tests: ["tools/verify"],
+      tests: ["tools/source_untouched"],
     },
   ],
 };

@@ -14,7 +14,7 @@ export const truncationMutants: MutantGroup = {
       find: "    segment.file.truncate(segment.length);\n",
       replace: "",
       why: "its rest would stand behind the next record and be taken for damage",
-      tests: ["crash/torn_tail"],
+      tests: ["crash/tail", "crash/torn_tail"],
     },
     {
       name: "torn tail: not acted on at all",
@@ -39,7 +39,7 @@ export const truncationMutants: MutantGroup = {
       find: "      file.truncate(0);\n",
       replace: "",
       why: "a longer note of an earlier holder would garble the new one",
-      tests: ["crash/two_openers"],
+      tests: ["store/lock_note"],
     },
     {
       name: "the machine's",

@@ -107,7 +107,7 @@ export const writeMutants: MutantGroup = {
       replace:
         "    for (const { resolve } of this.#waiters.splice(0)) resolve();\n  }\n\n  #rejectAll",
       why: "what failed must be said to have failed",
-      tests: ["crash/failing_disk"],
+      tests: ["crash/told_failure"],
     },
     {
       name: "batched: a failure is not told at closing",
@@ -132,7 +132,7 @@ export const writeMutants: MutantGroup = {
       find: "    else this.#lazy!.flushSync();\n    this.writer.assertWritable();\n",
       replace: "    else this.#lazy!.flushSync();\n",
       why: "flushSync says that everything is durable",
-      tests: ["crash/failing_disk"],
+      tests: ["crash/told_failure"],
     },
     {
       name: "writer: goes on after a failure",
@@ -193,7 +193,7 @@ export const writeMutants: MutantGroup = {
         "    // A failure in the meantime, of whatever kind, makes this success worth nothing.\n    this.assertWritable();\n",
       replace: "",
       why: "the kernel may have told another descriptor of the error",
-      tests: ["crash/failing_disk"],
+      tests: ["crash/told_failure"],
     },
     {
       name: "writer: blocking and pooled fsyncs share a descriptor",
