@@ -8,8 +8,8 @@ import type { Clock } from "../clock.ts";
 import type { LogWriter } from "../log/log_writer.ts";
 import type { Segment } from "../log/segment.ts";
 import type { RecordEncoder } from "./record_encoder.ts";
-import type { Keydir } from "./keydir.ts";
-import type { WriteResult } from "./types.ts";
+import { isGone, type Keydir } from "./keydir.ts";
+import type { SetResult, WriteResult } from "./types.ts";
 import type { VisibilityBell } from "./visibility.ts";
 
 const KEYS_BYTES = 16 * 1024;
@@ -58,7 +58,13 @@ export interface PendingWrite {
   expiresAt: number;
   /** The write before this one, in flight as well, whose key has the same hash. */
   previousOfHash: PendingWrite | undefined;
-  resolve: ((result: WriteResult) => void) | undefined;
+  /** Whether it was accepted because its key existed, which has no say in it any more if it expires. */
+  replaces: boolean;
+  /** Whether its key did not exist before it; known once it is visible. */
+  created: boolean;
+  /** Whether whoever waits for it is to be told so. */
+  tellsCreated: boolean;
+  resolve: ((result: WriteResult | SetResult) => void) | undefined;
   reject: ((error: unknown) => void) | undefined;
 }
 
@@ -122,7 +128,14 @@ export class GroupCommit {
   }
 
   /** Takes a record that was appended to the log at `offset`. */
-  add(encoded: RecordEncoder, isDelete: boolean, offset: number, lsn: number, expiresAt: number) {
+  add(
+    encoded: RecordEncoder,
+    isDelete: boolean,
+    offset: number,
+    lsn: number,
+    expiresAt: number,
+    replaces: boolean,
+  ): void {
     const group = this.#filling;
     const { hash, keyLength } = encoded;
     const write: PendingWrite = {
@@ -138,6 +151,9 @@ export class GroupCommit {
       lsn,
       expiresAt,
       previousOfHash: this.#newestOfHash.get(hash),
+      replaces,
+      created: false,
+      tellsCreated: false,
       resolve: undefined,
       reject: undefined,
     };
@@ -148,13 +164,30 @@ export class GroupCommit {
 
   /** Resolves once the write added last is durable and visible. */
   acknowledged(): Promise<WriteResult> {
-    const write = this.#filling.writes.at(-1);
-    assert(write !== undefined, "a write was added");
+    const write = this.#newest();
     this.#start();
     return new Promise((resolve, reject) => {
       write.resolve = resolve;
       write.reject = reject;
     });
+  }
+
+  /** As {@link acknowledged}, of a set that stands alone. */
+  acknowledgedSet(): Promise<SetResult> {
+    const write = this.#newest();
+    write.tellsCreated = true;
+    this.#start();
+    return new Promise((resolve, reject) => {
+      write.resolve = resolve as PendingWrite["resolve"];
+      write.reject = reject;
+    });
+  }
+
+  /** As {@link acknowledgedSet}, blocking. */
+  acknowledgedSetSync(): SetResult {
+    const write = this.#newest();
+    this.commitNow();
+    return { version: write.lsn, created: write.created };
   }
 
   /** Makes everything in flight durable and visible before it returns. */
@@ -176,6 +209,12 @@ export class GroupCommit {
     this.#start();
     const lsn = this.#writer.lsnAppended;
     return new Promise((resolve) => this.#waiters.push({ lsn, resolve }));
+  }
+
+  #newest(): PendingWrite {
+    const write = this.#filling.writes.at(-1);
+    assert(write !== undefined, "a write was added");
+    return write;
   }
 
   #start(): void {
@@ -230,7 +269,7 @@ export class GroupCommit {
         this.#keydir.delete(hash, keys, keyStart, keyLength);
       } else {
         this.setBytesInFlight -= write.frameLength;
-        this.#keydir.set(
+        const expiresAtBefore = this.#keydir.set(
           hash,
           keys,
           keyStart,
@@ -242,6 +281,7 @@ export class GroupCommit {
           write.lsn,
           write.expiresAt,
         );
+        write.created = !write.replaces && isGone(expiresAtBefore, this.#clock);
       }
       this.#lsnVisible = write.lsn;
       if (this.#newestOfHash.get(hash) === write) this.#newestOfHash.delete(hash);
@@ -249,7 +289,9 @@ export class GroupCommit {
       write.previousOfHash = undefined;
     }
     group.clear();
-    for (const write of writes) write.resolve?.({ version: write.lsn });
+    for (const { lsn, created, tellsCreated, resolve } of writes) {
+      resolve?.(tellsCreated ? { version: lsn, created } : { version: lsn });
+    }
     while (this.#waiters.length > 0 && this.#waiters[0]!.lsn <= this.#lsnVisible) {
       this.#waiters.shift()!.resolve();
     }

@@ -8,6 +8,14 @@ import type { KeyIndex } from "../index/key_index.ts";
 import type { Segment } from "../log/segment.ts";
 import type { SegmentSet } from "../log/segment_set.ts";
 
+/** What {@link Keydir.set} returns if the key was not there. */
+export const ABSENT = -1;
+
+/** Whether a key that had this expiry, or was {@link ABSENT}, does not exist now. */
+export function isGone(expiresAt: number, clock: Clock): boolean {
+  return expiresAt === ABSENT || (expiresAt !== 0 && expiresAt <= clock.now());
+}
+
 /** Index and segments, changed together. */
 export class Keydir {
   readonly index: KeyIndex;
@@ -22,7 +30,10 @@ export class Keydir {
     this.segments = segments;
   }
 
-  /** The key now has the value in this record. Returns the record's address in the index. */
+  /**
+   * The key now has the value in this record. Returns when the one it had before expires, in
+   * milliseconds since the epoch and 0 for never, or {@link ABSENT}.
+   */
   set(
     hash: number,
     bytes: Uint8Array,
@@ -40,7 +51,7 @@ export class Keydir {
     if (expiresAt !== 0) this.onExpiring(expiresAt);
     const address = index.find(hash, bytes, start, length);
     if (address === 0) {
-      return index.insert(
+      index.insert(
         hash,
         bytes,
         start,
@@ -52,9 +63,12 @@ export class Keydir {
         lsn,
         expiresAt,
       );
+      return ABSENT;
     }
+    const expiresAtBefore = index.expiresAt(address);
     this.#dropAlive(address);
-    return index.update(address, segment.fileId, offset, frameLength, crc, lsn, expiresAt);
+    index.update(address, segment.fileId, offset, frameLength, crc, lsn, expiresAt);
+    return expiresAtBefore;
   }
 
   /** The key does not exist any more; nothing happens if it did not. */
@@ -94,8 +108,7 @@ export class Keydir {
 
   /** Whether the key at `address` is past its time but not yet removed. */
   isExpired(address: number, clock: Clock): boolean {
-    const expiresAt = this.index.expiresAt(address);
-    return expiresAt !== 0 && expiresAt <= clock.now();
+    return isGone(this.index.expiresAt(address), clock);
   }
 
   #dropAlive(address: number): void {

@@ -77,6 +77,12 @@ export class RecordSource {
     return this.#take(buffer, 0, frameLength, valueStart, crc, segment, offset);
   }
 
+  /** Length of the value of the record at `address`, in bytes. */
+  valueLength(address: number): number {
+    const frameLength = this.#keydir.index.frameLength(address);
+    return frameLength - this.#valueStart(address) - FRAME_TRAILER_BYTES;
+  }
+
   /** Offset of the value in the frame. */
   #valueStart(address: number): number {
     const { index } = this.#keydir;

@@ -114,7 +114,9 @@ function readPage(context: ScanContext, addresses: Uint32Array, values: boolean)
     index.copyKey(address, lastKey, 0);
     if (keydir.isExpired(address, clock)) continue;
     const value = values ? source.read(address) : NO_BYTES;
-    entries.push(makeEntry(keydir, address, textOf(lastKey, keydir, address), value));
+    const entry = makeEntry(keydir, address, textOf(lastKey, keydir, address), value);
+    if (!values) entry.size = source.valueLength(address);
+    entries.push(entry);
     valueBytes += value.length;
     if (valueBytes >= PAGE_BYTES) break;
   }

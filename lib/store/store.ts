@@ -28,11 +28,13 @@ import type {
   CompactionResult,
   DeleteOptions,
   Entry,
+  KeyInfo,
   KeyInput,
   OpenOptions,
   ReplayStats,
   ScanOptions,
   SetOptions,
+  SetResult,
   StoreStats,
   ValueInput,
   WriteResult,
@@ -186,6 +188,15 @@ export class KvStore implements AsyncDisposable {
     return this.#path;
   }
 
+  /**
+   * Why the store takes no writes until it is reopened, after an error of the disk; undefined as long
+   * as there was none. Throws `Closed`.
+   */
+  get failure(): KvError | undefined {
+    this.#assertOpen();
+    return this.#write?.writer.failure;
+  }
+
   /** Number of keys that exist. */
   get size(): number {
     this.#assertOpen();
@@ -201,22 +212,20 @@ export class KvStore implements AsyncDisposable {
    * `ifAbsent` and `ifVersion`), `ReadOnly`, `Closed`, and with `Io` or `NoSpace` when writing
    * fails, after which the store takes no writes until it is reopened.
    */
-  set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<WriteResult> {
+  set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<SetResult> {
     try {
       const write = this.#writable();
-      return write.acknowledged(write.set(key, value, options));
+      return write.acknowledgedSet(write.set(key, value, options));
     } catch (error) {
       return this.#refuse(error);
     }
   }
 
   /** As {@link set}, blocking. */
-  setSync(key: KeyInput, value: ValueInput, options?: SetOptions): WriteResult {
+  setSync(key: KeyInput, value: ValueInput, options?: SetOptions): SetResult {
     const write = this.#writable();
     try {
-      const version = write.set(key, value, options);
-      write.acknowledgedSync();
-      return { version };
+      return write.acknowledgedSetSync(write.set(key, value, options));
     } catch (error) {
       return write.refuseSync(error);
     }
@@ -311,6 +320,16 @@ export class KvStore implements AsyncDisposable {
   /** Whether a key exists. Looks into memory only. */
   has(key: KeyInput): boolean {
     return this.#locate(key) !== 0;
+  }
+
+  /** A key's version, expiry and size of value; undefined if it does not exist. Reads no file. */
+  stat(key: KeyInput): KeyInfo | undefined {
+    const address = this.#locate(key);
+    if (address === 0) return undefined;
+    const size = this.#source.valueLength(address);
+    const version = this.#keydir.index.lsn(address);
+    const expiresAt = this.#keydir.index.expiresAt(address);
+    return expiresAt === 0 ? { version, size } : { version, size, expiresAt };
   }
 
   /**

@@ -98,6 +98,12 @@ export interface WriteResult {
   version: number;
 }
 
+/** What {@link KvStore.set} returns. */
+export interface SetResult extends WriteResult {
+  /** Whether the key did not exist just before, as of the write's place in the order of all writes. */
+  created: boolean;
+}
+
 /** One operation of a batch. Deleting a key that does not exist is no error here. */
 export type BatchOp =
   | { op: "set"; key: KeyInput; value: ValueInput; ttl?: number; expiresAt?: number }
@@ -123,6 +129,18 @@ export interface Entry {
   version: number;
   /** When it expires, in milliseconds since the epoch; absent if it does not. */
   expiresAt?: number;
+  /** Length of the value in bytes, where a scan with `values: false` left the value itself out. */
+  size?: number;
+}
+
+/** What {@link KvStore.stat} tells of a key. */
+export interface KeyInfo {
+  /** The log sequence number of the record that wrote it. */
+  version: number;
+  /** Length of its value in bytes. */
+  size: number;
+  /** When it expires, in milliseconds since the epoch; absent if it does not. */
+  expiresAt?: number;
 }
 
 /** What {@link KvStore.scan} goes through. All bounds compare UTF-8 bytes. */
@@ -137,7 +155,7 @@ export interface ScanOptions {
   limit?: number;
   /** From the last key to the first. */
   reverse?: boolean;
-  /** Read no values: entries have an empty one (default true, which reads them). */
+  /** Whether to read values; without, entries have an empty one and its `size` (default true). */
   values?: boolean;
 }
 

@@ -13,7 +13,7 @@ import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
 import { CommandLog, type Logger } from "../telemetry/logger.ts";
 import { GroupCommit } from "./group_commit.ts";
-import type { Keydir } from "./keydir.ts";
+import { isGone, type Keydir } from "./keydir.ts";
 import { LazySync } from "./lazy_sync.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { OpenedLog } from "./open_log.ts";
@@ -25,6 +25,7 @@ import type {
   DeleteOptions,
   KeyInput,
   SetOptions,
+  SetResult,
   ValueInput,
   WriteResult,
 } from "./types.ts";
@@ -56,6 +57,8 @@ export class WritePath {
   #encoder: RecordEncoder;
   #logger: Logger;
   #commands: CommandLog;
+  /** Whether the set made visible last found its key absent; durability { bytes, millis } only. */
+  #created = false;
 
   constructor(options: ResolvedOptions, log: OpenedLog, lock: FileLock) {
     const { fileSystem: fs, clock, logger, durability, segmentBytesMax } = options;
@@ -133,7 +136,7 @@ export class WritePath {
     const lsn = writer.takeLsn();
     encoder.finishSet(key, value, expiresAt, lsn);
     encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
-    this.#append(false, lsn, expiresAt);
+    this.#append(false, lsn, expiresAt, conditions.ifVersion !== null);
     this.#noteAppended(encoder.frameLength);
     return lsn;
   }
@@ -152,7 +155,7 @@ export class WritePath {
     const lsn = writer.takeLsn();
     encoder.finishDelete(lsn);
     encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
-    this.#append(true, lsn, 0);
+    this.#append(true, lsn, 0, false);
     this.#noteAppended(encoder.frameLength);
     return lsn;
   }
@@ -187,6 +190,22 @@ export class WritePath {
     const result = { version: lsn };
     const admitted = this.#lazy!.admitted();
     return admitted === undefined ? Promise.resolve(result) : admitted.then(() => result);
+  }
+
+  /** As {@link acknowledged}, of a set that stands alone. */
+  acknowledgedSet(lsn: number): Promise<SetResult> {
+    if (this.commit !== undefined) return this.commit.acknowledgedSet();
+    const result = { version: lsn, created: this.#created };
+    const admitted = this.#lazy!.admitted();
+    return admitted === undefined ? Promise.resolve(result) : admitted.then(() => result);
+  }
+
+  /** As {@link acknowledgedSet}, blocking. */
+  acknowledgedSetSync(lsn: number): SetResult {
+    if (this.commit !== undefined) return this.commit.acknowledgedSetSync();
+    const result = { version: lsn, created: this.#created };
+    this.#lazy!.admitSync();
+    return result;
   }
 
   /** As {@link acknowledged}, blocking. */
@@ -266,8 +285,11 @@ export class WritePath {
     }
   }
 
-  /** Appends the record that the encoder holds, and makes it visible if it need not be durable. */
-  #append(isDelete: boolean, lsn: number, expiresAt: number): void {
+  /**
+   * Appends the record that the encoder holds, and makes it visible if it need not be durable.
+   * `replaces` says that a condition found the key there.
+   */
+  #append(isDelete: boolean, lsn: number, expiresAt: number, replaces: boolean): void {
     const { writer, commit } = this;
     const encoder = this.#encoder;
     const { at, frameLength, crc } = encoder;
@@ -278,13 +300,13 @@ export class WritePath {
       this.#commands.note(isDelete ? "delete" : "set", lsn, segment.fileId, offset, frameLength);
     }
     if (commit !== undefined) {
-      commit.add(encoder, isDelete, offset, lsn, expiresAt);
+      commit.add(encoder, isDelete, offset, lsn, expiresAt, replaces);
     } else {
       const { bytes } = writer.buffer;
       const { hash, keyStart, keyLength } = encoder;
       if (isDelete) this.#keydir.delete(hash, bytes, keyStart, keyLength);
       else {
-        this.#keydir.set(
+        const expiresAtBefore = this.#keydir.set(
           hash,
           bytes,
           keyStart,
@@ -296,6 +318,7 @@ export class WritePath {
           lsn,
           expiresAt,
         );
+        this.#created = !replaces && isGone(expiresAtBefore, this.#clock);
       }
     }
   }
@@ -346,7 +369,7 @@ export class WritePath {
     }
     frames.forEach((frame, index) => {
       Object.assign(encoder, frame, { at });
-      this.#append(ops[index]!.op === "del", firstLsn + index, expiries[index]!);
+      this.#append(ops[index]!.op === "del", firstLsn + index, expiries[index]!, false);
       at += frame.frameLength;
     });
     this.#noteAppended(byteLength);

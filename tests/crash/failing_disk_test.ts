@@ -39,6 +39,8 @@ for (const what of ["write", "sync"] as const) {
     timeout: TIMEOUT_MS,
   }, async () => {
     const { fs, store } = await openFaulty();
+    const { failure } = store;
+    assert.equal(failure, undefined);
     failOnce(fs, what, /log$/);
     const syncsBefore = fs.calls.filter((call) => call === `sync ${LOG}`).length;
     const results = await Promise.allSettled([
@@ -56,8 +58,10 @@ for (const what of ["write", "sync"] as const) {
     await failsWith("Io", /takes no more writes/, () => store.setSync("e", "5"));
     await failsWith("Io", /takes no more writes/, () => store.flush());
     await failsWith("Io", /takes no more writes/, () => store.compact());
+    assert.equal(store.failure?.code, "Io");
     assert.deepEqual((await read(store)).state, { a: "1" }, "reads go on, as of the last success");
     await store.close();
+    assert.throws(() => store.failure, { code: "Closed" });
     const syncs = fs.calls.filter((call) => call === `sync ${LOG}`).length - syncsBefore;
     assert.equal(syncs, what === "sync" ? 1 : 0, "a failed fsync is not tried again");
     fs.heal();

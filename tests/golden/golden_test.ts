@@ -61,7 +61,10 @@ for (const version of versions) {
           assert.equal(Buffer.from((await store.get(key))!).toString("hex"), value);
         }
         await assertExact(store, nodeFileSystem);
-        assert.deepEqual(await store.set("written later", "yes"), { version: version + 1 });
+        assert.deepEqual(await store.set("written later", "yes"), {
+          version: version + 1,
+          created: true,
+        });
         const first = expected.entries[0];
         if (first !== undefined) await store.delete(first.key);
       }

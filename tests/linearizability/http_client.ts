@@ -28,9 +28,10 @@ export async function performOver(url: string, action: Action): Promise<Result |
       return { kind: "found", value: fromBytes(body), version };
     case 201:
       return { kind: "done", version, created: true };
-    // Of a write it says no more: a key may go away after the server looked, and be created anew.
     case 204:
-      return { kind: "done", version };
+      return action.kind === "set"
+        ? { kind: "done", version, created: false }
+        : { kind: "done", version };
     case 404:
       return { kind: "missing" };
     case 412:

@@ -2,7 +2,13 @@
 
 import { KvError } from "../../lib/errors.ts";
 import type { KvStore } from "../../lib/store/store.ts";
-import type { BatchOp, DeleteOptions, SetOptions, WriteResult } from "../../lib/store/types.ts";
+import type {
+  BatchOp,
+  DeleteOptions,
+  SetOptions,
+  SetResult,
+  WriteResult,
+} from "../../lib/store/types.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { Action, Condition, Result } from "./operation.ts";
 import { fromBytes, toBytes } from "./workload.ts";
@@ -19,10 +25,10 @@ export async function performOn(
   try {
     const blocking = random.chance(BLOCKING_SHARE);
     if (action.kind === "get") return await read(store, action.key, blocking, random.chance(0.5));
-    const { version } = await (blocking ? writeSync(store, action) : write(store, action));
+    const result = await (blocking ? writeSync(store, action) : write(store, action));
     // A batch of nothing has written nothing: the version says what the store's newest one is.
     const isEmpty = action.kind === "batch" && action.changes.length === 0;
-    return { kind: "done", version: isEmpty ? undefined : version };
+    return { ...result, kind: "done", version: isEmpty ? undefined : result.version };
   } catch (error) {
     if (!(error instanceof KvError)) throw error;
     if (error.code === "NotFound") return { kind: "missing" };
@@ -50,7 +56,7 @@ async function read(
 
 type Write = Exclude<Action, { kind: "get" }>;
 
-function write(store: KvStore, action: Write): Promise<WriteResult> {
+function write(store: KvStore, action: Write): Promise<WriteResult | SetResult> {
   switch (action.kind) {
     case "set":
       return store.set(action.key, toBytes(action.value), optionsOf(action.condition));
@@ -61,7 +67,7 @@ function write(store: KvStore, action: Write): Promise<WriteResult> {
   }
 }
 
-function writeSync(store: KvStore, action: Write): WriteResult {
+function writeSync(store: KvStore, action: Write): WriteResult | SetResult {
   switch (action.kind) {
     case "set":
       return store.setSync(action.key, toBytes(action.value), optionsOf(action.condition));

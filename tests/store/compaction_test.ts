@@ -65,7 +65,7 @@ for (const [name, durability] of DURABILITIES) {
     assert.equal(again.stats().version, stats.version);
     assert.equal(again.stats().replay.hints, result.segmentsAfter);
     await assertExact(again, fs);
-    assert.deepEqual(await again.set("new", "1"), { version: stats.version + 1 });
+    assert.equal((await again.set("new", "1")).version, stats.version + 1);
   });
 
   test(`${name}: compacting what is compact already, or empty, does nothing`, async () => {
@@ -113,7 +113,7 @@ for (const [name, durability] of DURABILITIES) {
       await store.compact();
     }
     await using store = await openInMemory(options, fs);
-    assert.deepEqual(await store.set("a", "1"), { version: 3 });
+    assert.equal((await store.set("a", "1")).version, 3);
   });
 
   test(`${name}: what is written during compaction is kept, and what is read is right`, async () => {

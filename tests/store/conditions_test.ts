@@ -11,7 +11,7 @@ for (const [name, durability] of DURABILITIES) {
   test(`${name}: ifAbsent writes only what is not there`, async () => {
     const clock = new TestClock();
     await using store = await openInMemory({ durability, clock });
-    assert.deepEqual(await store.set("a", "1", { ifAbsent: true }), { version: 1 });
+    assert.deepEqual(await store.set("a", "1", { ifAbsent: true }), { version: 1, created: true });
     const { totalBytes } = store.stats();
     await failsWith(
       "ConditionFailed",
@@ -19,12 +19,18 @@ for (const [name, durability] of DURABILITIES) {
       () => store.set("a", "2", { ifAbsent: true }),
     );
     assert.equal(store.stats().totalBytes, totalBytes);
-    assert.deepEqual(await store.set("a", "2", { ifAbsent: false }), { version: 2 });
+    assert.deepEqual(await store.set("a", "2", { ifAbsent: false }), {
+      version: 2,
+      created: false,
+    });
     await store.delete("a");
-    assert.deepEqual(await store.set("a", "3", { ifAbsent: true, ttl: 5 }), { version: 4 });
+    assert.deepEqual(await store.set("a", "3", { ifAbsent: true, ttl: 5 }), {
+      version: 4,
+      created: true,
+    });
     await failsWith("ConditionFailed", /"a"/, () => store.set("a", "4", { ifAbsent: true }));
     clock.advance(5);
-    assert.deepEqual(await store.set("a", "5", { ifAbsent: true }), { version: 5 });
+    assert.deepEqual(await store.set("a", "5", { ifAbsent: true }), { version: 5, created: true });
   });
 
   test(`${name}: ifVersion writes only over that version`, async () => {
@@ -35,7 +41,7 @@ for (const [name, durability] of DURABILITIES) {
       () => store.set("a", "0", { ifVersion: 1 }),
     );
     await store.set("a", "1");
-    assert.deepEqual(await store.set("a", "2", { ifVersion: 1 }), { version: 2 });
+    assert.deepEqual(await store.set("a", "2", { ifVersion: 1 }), { version: 2, created: false });
     await failsWith(
       "ConditionFailed",
       /has version 2, not version 1/,
@@ -47,6 +53,38 @@ for (const [name, durability] of DURABILITIES) {
       () => store.set("a", "3", { ifVersion: 3 }),
     );
     assert.equal(text(await store.get("a")), "2");
+  });
+
+  test(`${name}: a set tells whether the key was there, writes in flight included`, async () => {
+    const clock = new TestClock();
+    await using store = await openInMemory({ durability, clock });
+    const results = [
+      store.set("a", "1"),
+      store.set("a", "2"),
+      store.delete("a"),
+      store.set("a", "3", { ttl: 5 }),
+      store.batch([{ op: "set", key: "a", value: "4" }, { op: "set", key: "b", value: "5" }]),
+      store.set("b", "6", { ttl: 5 }),
+    ];
+    assert.deepEqual(await Promise.all(results), [
+      { version: 1, created: true },
+      { version: 2, created: false },
+      { version: 3 },
+      { version: 4, created: true },
+      { version: 6 },
+      { version: 7, created: false },
+    ]);
+    clock.advance(5);
+    assert.deepEqual(await store.set("b", "7"), { version: 8, created: true });
+  });
+
+  test(`${name}: a set with ifVersion never creates, even if the key expires meanwhile`, async () => {
+    const clock = new TestClock();
+    await using store = await openInMemory({ durability, clock });
+    await store.set("a", "1", { ttl: 5 });
+    const result = store.set("a", "2", { ifVersion: 1 });
+    clock.advance(5);
+    assert.deepEqual(await result, { version: 2, created: false });
   });
 
   test(`${name}: of many who set ifAbsent at once, one succeeds`, async () => {
@@ -145,7 +183,10 @@ for (const [name, durability] of DURABILITIES) {
     const first = store.set("a", "1", { ttl: 5 });
     clock.advance(5);
     const second = store.set("a", "2", { ifAbsent: true });
-    assert.deepEqual(await Promise.all([first, second]), [{ version: 1 }, { version: 2 }]);
+    assert.deepEqual(await Promise.all([first, second]), [
+      { version: 1, created: true },
+      { version: 2, created: true },
+    ]);
     assert.equal(text(await store.get("a")), "2");
   });
 

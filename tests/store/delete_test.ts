@@ -40,9 +40,9 @@ for (const [name, durability] of DURABILITIES) {
     const again = failsWith("NotFound", /"a"/, () => store.delete("a"));
     const reset = store.set("a", "2");
     assert.deepEqual(await Promise.all([set, del, reset]), [
-      { version: 1 },
+      { version: 1, created: true },
       { version: 2 },
-      { version: 3 },
+      { version: 3, created: true },
     ]);
     await again;
     assert.equal(text(await store.get("a")), "2");

@@ -123,7 +123,7 @@ for (const [name, durability] of DURABILITIES) {
     {
       await using store = await openInMemory({ durability, clock }, fs);
       await store.set("a", "1");
-      assert.deepEqual(await store.set("a", "2", { expiresAt: 1 }), { version: 2 });
+      assert.deepEqual(await store.set("a", "2", { expiresAt: 1 }), { version: 2, created: false });
       assert.equal(store.has("a"), false);
       await store.set("b", "1", { expiresAt: latest });
       await store.set("c", "1", { ttl: latest - NOW });

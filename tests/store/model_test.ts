@@ -10,7 +10,14 @@ import fc from "fast-check";
 import { KvError } from "../../lib/errors.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { KvStore } from "../../lib/store/store.ts";
-import type { BatchCheck, BatchOp, Durability, WriteResult } from "../../lib/store/types.ts";
+import type {
+  BatchCheck,
+  BatchOp,
+  Durability,
+  Entry,
+  KeyInfo,
+  WriteResult,
+} from "../../lib/store/types.ts";
 import { type Action, anyAction, type Condition, type Form } from "../support/model_actions.ts";
 import { type Outcome, StoreModel } from "../support/store_model.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -110,6 +117,7 @@ class Subject {
         assert.deepEqual(await store.getEntry(action.key), expected);
         assert.deepEqual(await store.get(action.key), expected?.value);
         assert.equal(store.has(action.key), expected !== undefined);
+        assert.deepEqual(store.stat(action.key), infoOf(expected));
         return;
       }
       case "scan": {
@@ -191,6 +199,12 @@ class Subject {
     if (condition === "absent") return { key, version: null };
     return { key, version: condition === "stale" ? (version ?? 0) + 1 : version };
   }
+}
+
+function infoOf(entry: Entry | undefined): KeyInfo | undefined {
+  if (entry === undefined) return undefined;
+  const { key: _, value, ...info } = entry;
+  return { ...info, size: value.length };
 }
 
 function codeOf(error: unknown): Outcome {

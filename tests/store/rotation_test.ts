@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SYNC_FRAME_BYTES } from "../../lib/format/control_record.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import type { WriteResult } from "../../lib/store/types.ts";
 import { FaultyFileSystem } from "../support/faulty_file_system.ts";
 import { takeCensus } from "../support/log_census.ts";
 import {
@@ -74,7 +75,10 @@ for (const [name, durability] of DURABILITIES) {
   test(`${name}: writes in flight while a segment ends`, async () => {
     const fs = new MemoryFileSystem();
     await using store = await openInMemory({ durability, segmentBytesMax: MAX }, fs);
-    const writes = Array.from({ length: 100 }, (_, i) => store.set(`${i}`, pattern(500, i)));
+    const writes: Promise<WriteResult>[] = Array.from(
+      { length: 100 },
+      (_, i) => store.set(`${i}`, pattern(500, i)),
+    );
     writes.push(store.delete("0"), store.set("1", "new", { ifVersion: 2 }));
     const results = await Promise.all(writes);
     assert.deepEqual(results.map(({ version }) => version), results.map((_, i) => i + 1));

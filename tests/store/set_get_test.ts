@@ -9,7 +9,7 @@ for (const [name, durability] of DURABILITIES) {
   test(`${name}: what was set is there, with its version`, async () => {
     await using store = await openInMemory({ durability });
     assert.equal(await store.get("a"), undefined);
-    assert.deepEqual(await store.set("a", "one"), { version: 1 });
+    assert.deepEqual(await store.set("a", "one"), { version: 1, created: true });
     assert.equal(text(await store.get("a")), "one");
     assert.deepEqual(await store.getEntry("a"), {
       key: "a",
@@ -52,9 +52,9 @@ for (const [name, durability] of DURABILITIES) {
 
   test(`${name}: the blocking forms do the same, and are done when they return`, async () => {
     await using store = await openInMemory({ durability });
-    assert.deepEqual(store.setSync("a", "one"), { version: 1 });
+    assert.deepEqual(store.setSync("a", "one"), { version: 1, created: true });
     assert.equal(text(store.getSync("a")), "one");
-    assert.deepEqual(store.setSync("a", Uint8Array.of(0, 255)), { version: 2 });
+    assert.deepEqual(store.setSync("a", Uint8Array.of(0, 255)), { version: 2, created: false });
     assert.deepEqual(store.getSync("a"), Uint8Array.of(0, 255));
     assert.deepEqual(store.getEntrySync("a"), {
       key: "a",
@@ -76,9 +76,9 @@ for (const [name, durability] of DURABILITIES) {
   test(`${name}: a blocking write takes along what was in flight before it`, async () => {
     await using store = await openInMemory({ durability });
     const before = store.set("a", "1");
-    assert.deepEqual(store.setSync("b", "2"), { version: 2 });
+    assert.deepEqual(store.setSync("b", "2"), { version: 2, created: true });
     assert.equal(text(store.getSync("a")), "1");
-    assert.deepEqual(await before, { version: 1 });
+    assert.deepEqual(await before, { version: 1, created: true });
     assert.equal(store.stats().writesInFlight, 0);
   });
 

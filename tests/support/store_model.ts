@@ -4,8 +4,8 @@ import { Buffer } from "node:buffer";
 import type { KvErrorCode } from "../../lib/errors.ts";
 import type { BatchCheck, BatchOp, Entry, ScanOptions, SetOptions } from "../../lib/store/types.ts";
 
-/** What a write must come to: a version, or an error. */
-export type Outcome = { version: number } | { code: KvErrorCode };
+/** What a write must come to: a version, of a set whether it created its key, or an error. */
+export type Outcome = { version: number; created?: boolean } | { code: KvErrorCode };
 
 /** The model. Time is told to every call, and never goes back. */
 export class StoreModel {
@@ -26,7 +26,7 @@ export class StoreModel {
     if (options.ifVersion !== undefined && options.ifVersion !== version) {
       return { code: "ConditionFailed" };
     }
-    return this.#put(key, value, options.ttl, now);
+    return { version: this.#put(key, value, options.ttl, now), created: version === null };
   }
 
   /** As `store.delete`. */
@@ -69,13 +69,13 @@ export class StoreModel {
     return found.slice(0, limit);
   }
 
-  #put(key: string, value: Uint8Array, ttl: number | undefined, now: number): Outcome {
+  #put(key: string, value: Uint8Array, ttl: number | undefined, now: number): number {
     const version = ++this.lsn;
     this.#entries.set(
       key,
       ttl === undefined ? { key, value, version } : { key, value, version, expiresAt: now + ttl },
     );
-    return { version };
+    return version;
   }
 }
 

@@ -88,21 +88,12 @@ async function put(
   options: SetOptions,
   preconditions: Preconditions,
 ): Promise<{ created: boolean; version: number }> {
-  const set = async (condition: WriteCondition) => {
-    const { version } = await store.set(key, value, { ...options, ...condition });
-    return { created: condition.ifAbsent === true, version };
-  };
-  if (preconditions.match !== undefined || preconditions.noneMatch !== undefined) {
-    return await writeIf(store, key, preconditions, set);
-  }
-  if (store.has(key)) return await set({});
-  try {
-    // Of several that create the key at once, one may say so.
-    return await set({ ifAbsent: true });
-  } catch (error) {
-    if (error instanceof KvError && error.code === "ConditionFailed") return await set({});
-    throw error;
-  }
+  return await writeIf(
+    store,
+    key,
+    preconditions,
+    (condition: WriteCondition) => store.set(key, value, { ...options, ...condition }),
+  );
 }
 
 async function remove(store: StoreApi, request: Request): Promise<Response> {

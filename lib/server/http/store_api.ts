@@ -3,6 +3,7 @@ import type {
   Entry,
   KeyInput,
   SetOptions,
+  SetResult,
   ValueInput,
   WriteResult,
 } from "../../mod.ts";
@@ -14,7 +15,7 @@ export interface StoreApi {
   /** As `KvStore.has`. */
   has(key: KeyInput): boolean;
   /** As `KvStore.set`. */
-  set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<WriteResult>;
+  set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<SetResult>;
   /** As `KvStore.delete`. */
   delete(key: KeyInput, options?: DeleteOptions): Promise<WriteResult>;
 }
