@@ -43,7 +43,7 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
   },
   server: {
     imports: ["lib/mod.ts", "lib/telemetry/", "lib/clock.ts"],
-    packages: ["hono", "@logtape/logtape"],
+    packages: ["hono", "valibot", "@valibot/to-json-schema", "@logtape/logtape"],
   },
   cli: {
     imports: ["lib/mod.ts", "lib/telemetry/", "lib/clock.ts", "lib/server/http/mod.ts"],

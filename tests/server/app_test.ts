@@ -141,7 +141,6 @@ test("unknown routes are 404, other methods 405 with Allow", async () => {
     const path of [
       "/",
       "/v1",
-      "/v1/kv",
       "/v2/kv/a",
       "/V1/KV/a",
       "/v1/k%76/a",
@@ -151,14 +150,29 @@ test("unknown routes are 404, other methods 405 with Allow", async () => {
   ) {
     await assertProblem(await service.ask("GET", path), 404, "NoSuchRoute");
   }
-  for (const method of ["POST", "PATCH", "OPTIONS"]) {
+  for (const method of ["POST", "PATCH"]) {
     const response = await service.ask(method, "/v1/kv/a");
-    assert.equal(response.headers.get("allow"), "GET, HEAD, PUT, DELETE");
+    assert.equal(response.headers.get("allow"), "GET, HEAD, PUT, DELETE, OPTIONS");
     await assertProblem(response, 405, "MethodNotAllowed");
   }
-  const health = await service.ask("PUT", "/healthz");
-  assert.equal(health.headers.get("allow"), "GET, HEAD");
-  await assertProblem(health, 405, "MethodNotAllowed");
+  const allowed = {
+    "/v1/kv": "GET, HEAD, OPTIONS",
+    "/v1/batch": "POST, OPTIONS",
+    "/v1/flush": "POST, OPTIONS",
+    "/v1/compact": "POST, OPTIONS",
+    "/v1/stats": "GET, HEAD, OPTIONS",
+    "/healthz": "GET, HEAD, OPTIONS",
+    "/readyz": "GET, HEAD, OPTIONS",
+    "/openapi.json": "GET, HEAD, OPTIONS",
+    "/docs": "GET, HEAD, OPTIONS",
+  };
+  for (const [path, allow] of Object.entries(allowed)) {
+    const refused = await service.ask("PUT", path);
+    assert.equal(refused.headers.get("allow"), allow, path);
+    await assertProblem(refused, 405, "MethodNotAllowed");
+    const options = await service.ask("OPTIONS", path);
+    assert.deepEqual([options.status, options.headers.get("allow")], [204, allow], path);
+  }
 });
 
 test("healthz: 200", async () => {
@@ -182,20 +196,41 @@ test("errors of the store: each with its status and code; unexpected ones tell n
   const log = (_message: string, properties: unknown) => logged.push(properties);
   const logger = { debug: log, info: log, warn: log, error: log };
   const failing = (error: Error): StoreApi => ({
+    failure: undefined,
     getEntry: () => Promise.reject(error),
-    has: () => true,
+    stat: () => {
+      throw error;
+    },
+    scan: () => {
+      throw error;
+    },
     set: () => Promise.reject(error),
     delete: () => Promise.reject(error),
+    batch: () => Promise.reject(error),
+    flush: () => Promise.reject(error),
+    compact: () => Promise.reject(error),
+    stats: () => {
+      throw error;
+    },
   });
+  const requests: [method: string, path: string][] = [
+    ["GET", "/v1/kv/a"],
+    ["PUT", "/v1/kv/a"],
+    ["DELETE", "/v1/kv/a"],
+    ["GET", "/v1/kv"],
+    ["POST", "/v1/flush"],
+    ["POST", "/v1/compact"],
+    ["GET", "/v1/stats"],
+  ];
   for (const [code, status] of Object.entries(statuses)) {
     const app = createApp(failing(new KvError(code as keyof typeof statuses, "why")), { logger });
-    for (const method of ["GET", "PUT", "DELETE"]) {
-      const response = await app.request("/v1/kv/a", { method });
+    for (const [method, path] of requests) {
+      const response = await app.request(path, { method });
       assert.equal(response.headers.get("retry-after"), status === 503 ? "5" : null);
       assert.equal(await assertProblem(response, status, code), "why");
     }
   }
-  assert.equal(logged.length, 3 * Object.keys(statuses).length);
+  assert.equal(logged.length, requests.length * Object.keys(statuses).length);
   const app = createApp(failing(new TypeError("secret at /home/me")), { logger });
   const detail = await assertProblem(await app.request("/v1/kv/a"), 500, "Internal");
   assert(!detail.includes("secret"));

@@ -2,10 +2,11 @@ import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
 import { VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
 import type { Logger } from "../../telemetry/logger.ts";
-import { handleKey } from "./key_resource.ts";
+import { pathHandlers } from "./path_handler.ts";
 import { HttpError, problemOf, statusOf } from "./problem.ts";
 import { guardRequest } from "./request_guard.ts";
-import { KEY_ROUTE, rawPath } from "./request_target.ts";
+import { rawPath } from "./request_target.ts";
+import { ROUTES } from "./routes.ts";
 import type { StoreApi } from "./store_api.ts";
 
 /** Options of {@link createApp}. */
@@ -27,7 +28,11 @@ export interface AppOptions {
  * | route | |
  * |---|---|
  * | `GET HEAD PUT DELETE /v1/kv/{key}` | one value, raw bytes |
- * | `GET HEAD /healthz` | 200 while the process answers |
+ * | `GET /v1/kv` | keys in order, a page at a time or as a stream |
+ * | `POST /v1/batch` | several writes, all or nothing |
+ * | `POST /v1/flush`, `POST /v1/compact`, `GET /v1/stats` | the store |
+ * | `GET /healthz`, `GET /readyz` | whether it answers, and takes writes |
+ * | `GET /openapi.json`, `GET /docs` | all of this in full, for programs and for people |
  *
  * @example
  * ```ts ignore
@@ -46,17 +51,16 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   } = options;
 
   const app = new Hono({ getPath: rawPath });
-  const route = (path: string, handle: (request: Request) => Response | Promise<Response>) =>
-    app.all(path, ({ req }) => {
+  const service = { store, valueBytesMax, logger, routes: ROUTES };
+  for (const [path, handle] of pathHandlers(ROUTES, service)) {
+    app.all(path.replace("{key}", "*"), ({ req }) => {
       guardRequest(req.raw, authorities);
       return handle(req.raw);
     });
-
-  route(`${KEY_ROUTE}*`, (request) => handleKey(store, request, valueBytesMax));
-  route("/healthz", handleHealth);
+  }
   app.notFound(({ req }) => {
     guardRequest(req.raw, authorities);
-    throw new HttpError("NoSuchRoute", "There is no such resource");
+    throw new HttpError("NoSuchRoute", "There is no such resource: /docs lists those there are");
   });
   app.onError((error, { req }) => {
     if (statusOf(error) >= 500) {
@@ -66,11 +70,4 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
     return problemOf(error);
   });
   return app;
-}
-
-function handleHealth({ method }: Request): Response {
-  if (method !== "GET" && method !== "HEAD") {
-    throw new HttpError("MethodNotAllowed", "Use GET or HEAD", { allow: "GET, HEAD" });
-  }
-  return Response.json({ status: "ok" });
 }

@@ -2,7 +2,7 @@
 
 import { KvError } from "../../errors.ts";
 import type { DeleteOptions, SetOptions } from "../../mod.ts";
-import { HttpError } from "./problem.ts";
+import { HttpError, invalidArgument } from "./problem.ts";
 import type { StoreApi } from "./store_api.ts";
 
 type Tags = "*" | { strong: string[]; all: string[] };
@@ -23,10 +23,14 @@ export function entityTag(version: number): string {
   return `"${version}"`;
 }
 
-/** Reads the headers. */
+/** Of a request that demands nothing. */
+export const NO_PRECONDITIONS: Preconditions = {};
+
+/** Reads the headers; {@link NO_PRECONDITIONS} if there are none. */
 export function preconditionsOf(headers: Headers): Preconditions {
   const match = headers.get("if-match");
   const noneMatch = headers.get("if-none-match");
+  if (match === null && noneMatch === null) return NO_PRECONDITIONS;
   return {
     ...(match !== null && { match: parseTags("If-Match", match) }),
     ...(noneMatch !== null && { noneMatch: parseTags("If-None-Match", noneMatch) }),
@@ -58,7 +62,7 @@ export async function writeIf<Result>(
   const simple = simpleCondition(preconditions);
   if (simple !== undefined) return await write(simple);
   while (true) {
-    const version = (await store.getEntry(key))?.version;
+    const version = store.stat(key)?.version;
     if (!matchHolds(preconditions, version) || !noneMatchHolds(preconditions, version)) {
       throw new HttpError("ConditionFailed", "The key is not in the state that was asked for");
     }
@@ -85,7 +89,7 @@ function simpleCondition({ match, noneMatch }: Preconditions): WriteCondition | 
 function parseTags(header: string, value: string): Tags {
   if (value.trim() === "*") return "*";
   if (!ENTITY_TAG_LIST.test(value)) {
-    throw new HttpError("InvalidArgument", `${header} takes * or versions in quotes, as in "42"`);
+    throw invalidArgument(header, `${header} takes * or versions in quotes, as in "42"`);
   }
   const tags = value.match(/(?:W\/)?"[^"]*"/g) ?? [];
   return {

@@ -8,10 +8,14 @@ export type HttpErrorCode =
   | "Forbidden"
   | "NoSuchRoute"
   | "MethodNotAllowed"
+  | "BodyTooLarge"
+  | "UnsupportedMediaType"
+  | "RangeNotSatisfiable"
   | "MisdirectedRequest"
   | "Internal";
 
-const STATUS_BY_CODE: Record<KvErrorCode | HttpErrorCode, number> = {
+/** The status that goes with each code, unless a route says otherwise. */
+export const STATUS_BY_CODE: Record<KvErrorCode | HttpErrorCode, number> = {
   NotFound: 404,
   ConditionFailed: 412,
   InvalidKey: 400,
@@ -30,18 +34,25 @@ const STATUS_BY_CODE: Record<KvErrorCode | HttpErrorCode, number> = {
   Forbidden: 403,
   NoSuchRoute: 404,
   MethodNotAllowed: 405,
+  BodyTooLarge: 413,
+  UnsupportedMediaType: 415,
+  RangeNotSatisfiable: 416,
   MisdirectedRequest: 421,
   Internal: 500,
 };
 
-const TITLE_BY_STATUS: Record<number, string> = {
+/** What each status is called. */
+export const TITLE_BY_STATUS: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
   410: "Gone",
   412: "Precondition Failed",
   413: "Content Too Large",
+  415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
   421: "Misdirected Request",
   500: "Internal Server Error",
   501: "Not Implemented",
@@ -51,45 +62,65 @@ const TITLE_BY_STATUS: Record<number, string> = {
 
 const RETRY_AFTER_SECONDS = "5";
 
+/** What a problem may have beside code and detail. */
+export interface ProblemDetails {
+  /** The part of the request that is wrong: a query parameter, a header, a place in a JSON body. */
+  field?: string;
+  /** Another status than the one of the code. */
+  status?: number;
+}
+
 /** Thrown by handlers to answer with a problem. */
 export class HttpError extends Error {
   /** The kind of refusal. */
   readonly code: KvErrorCode | HttpErrorCode;
   /** Further response headers. */
   readonly headers: Record<string, string>;
+  /** The part of the request that is wrong, if it is one. */
+  readonly field: string | undefined;
+  /** The status to answer with. */
+  readonly status: number;
 
   /** `detail` says what was wrong with this request and what to do. */
   constructor(
     code: KvErrorCode | HttpErrorCode,
     detail: string,
     headers: Record<string, string> = {},
+    { field, status = STATUS_BY_CODE[code] }: ProblemDetails = {},
   ) {
     super(detail);
     this.name = "HttpError";
     this.code = code;
     this.headers = headers;
+    this.field = field;
+    this.status = status;
   }
+}
+
+/** A refusal of one part of the request; `field` is undefined if that part has no name. */
+export function invalidArgument(field: string | undefined, detail: string): HttpError {
+  return new HttpError("InvalidArgument", detail, {}, field === undefined ? {} : { field });
 }
 
 /** The response for an error. Of an unexpected one it tells nothing but that it happened. */
 export function problemOf(error: unknown): Response {
-  if (error instanceof HttpError) return problem(error.code, error.message, error.headers);
-  if (error instanceof KvError) return problem(error.code, error.message);
-  return problem("Internal", "An unexpected error; the server's log has it");
+  if (error instanceof HttpError) return problem(error);
+  const { code, message } = error instanceof KvError
+    ? error
+    : { code: "Internal" as const, message: "An unexpected error; the server's log has it" };
+  return problem(new HttpError(code, message));
 }
 
 /** The status that {@link problemOf} gives an error. */
 export function statusOf(error: unknown): number {
-  return error instanceof HttpError || error instanceof KvError ? STATUS_BY_CODE[error.code] : 500;
+  if (error instanceof HttpError) return error.status;
+  return error instanceof KvError ? STATUS_BY_CODE[error.code] : 500;
 }
 
-function problem(
-  code: KvErrorCode | HttpErrorCode,
-  detail: string,
-  headers: Record<string, string> = {},
-): Response {
-  const status = STATUS_BY_CODE[code];
-  const body = { type: "about:blank", title: TITLE_BY_STATUS[status], status, code, detail };
+function problem({ code, message: detail, field, status, headers }: HttpError): Response {
+  const title = TITLE_BY_STATUS[status];
+  // A field that is undefined is left out.
+  const body = { type: "about:blank", title, status, code, detail, field };
   return new Response(JSON.stringify(body), {
     status,
     headers: {

@@ -1,7 +1,17 @@
 import { HttpError } from "./problem.ts";
 
-/** Reads a request's body, and stops as soon as it is known to be longer than `bytesMax`. */
-export async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+/** For answers before all of the body was read: the connection is of no further use. */
+export const CLOSE: Record<string, string> = { connection: "close" };
+
+/**
+ * Reads a request's body, and stops as soon as it is known to be longer than `bytesMax`: then it
+ * throws what `tooLarge` makes.
+ */
+export async function readBody(
+  request: Request,
+  bytesMax: number,
+  tooLarge: (bytesMax: number) => HttpError = valueTooLarge,
+): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
   if (length !== undefined && length > bytesMax) throw tooLarge(bytesMax);
@@ -29,11 +39,8 @@ export async function readBody(request: Request, bytesMax: number): Promise<Uint
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : joined(chunks, total);
 }
 
-function tooLarge(bytesMax: number): HttpError {
-  // What remains of the body is not read, so the connection is of no further use.
-  return new HttpError("ValueTooLarge", `A value may have at most ${bytesMax} bytes`, {
-    connection: "close",
-  });
+function valueTooLarge(bytesMax: number): HttpError {
+  return new HttpError("ValueTooLarge", `A value may have at most ${bytesMax} bytes`, CLOSE);
 }
 
 function joined(chunks: Uint8Array[], total: number): Uint8Array {

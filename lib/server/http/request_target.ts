@@ -3,7 +3,7 @@
  * nothing may decode or tidy the path before, which is what routers like to do.
  */
 
-import { HttpError } from "./problem.ts";
+import { HttpError, invalidArgument } from "./problem.ts";
 
 /** Before a key. */
 export const KEY_ROUTE = "/v1/kv/";
@@ -29,27 +29,42 @@ export function keyOf(request: Request): string {
   }
 }
 
-/** The query's parameters; refuses any but those in `known`, and repetitions. */
+/** The query's parameters, decoded; refuses any but those in `known`, and repetitions. */
 export function queryOf<Name extends string>(
   { url }: Request,
   known: readonly Name[],
 ): Partial<Record<Name, string>> {
   const end = pathEnd(url);
+  if (url[end] !== "?") return NO_QUERY;
+  const fragment = url.indexOf("#", end);
   const query: Partial<Record<Name, string>> = {};
-  if (url[end] !== "?") return query;
-  for (const [name, value] of new URLSearchParams(url.slice(end + 1).replace(/#.*$/, ""))) {
-    if (!known.includes(name as Name)) {
-      throw new HttpError(
-        "InvalidArgument",
-        `Unknown query parameter ${JSON.stringify(name)}: known here are ${known.join(", ")}`,
-      );
+  for (const pair of url.slice(end + 1, fragment === -1 ? url.length : fragment).split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = decodeQuery(equals === -1 ? pair : pair.slice(0, equals)) as Name;
+    if (!known.includes(name)) {
+      const those = known.length === 0 ? "there are none here" : `known here: ${known.join(", ")}`;
+      const shown = JSON.stringify(name.slice(0, 100));
+      throw invalidArgument(name, `Unknown query parameter ${shown}: ${those}`);
     }
-    if (query[name as Name] !== undefined) {
-      throw new HttpError("InvalidArgument", `The query parameter ${name} is given twice`);
+    if (Object.hasOwn(query, name)) {
+      throw invalidArgument(name, `The query parameter ${name} is given twice`);
     }
-    query[name as Name] = value;
+    query[name] = equals === -1 ? "" : decodeQuery(pair.slice(equals + 1), name);
   }
   return query;
+}
+
+const NO_QUERY = {};
+
+/** As browsers and curl encode forms: a plus sign is a space. */
+function decodeQuery(text: string, field?: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    const which = field === undefined ? "A query parameter" : `The query parameter ${field}`;
+    throw invalidArgument(field, `${which} is not percent-encoded UTF-8`);
+  }
 }
 
 /** `http://host:port/path` as a rule; but `/path` alone where the Host header was of no use. */
@@ -60,6 +75,8 @@ function pathStart(url: string): number {
 }
 
 function pathEnd(url: string): number {
-  const end = url.slice(pathStart(url)).search(/[?#]/);
-  return end === -1 ? url.length : pathStart(url) + end;
+  const query = url.indexOf("?");
+  const end = query === -1 ? url.length : query;
+  const fragment = url.indexOf("#");
+  return fragment === -1 || fragment > end ? end : fragment;
 }

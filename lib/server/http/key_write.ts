@@ -1,0 +1,56 @@
+/** `PUT` and `DELETE` of a key. */
+
+import { KvError } from "../../errors.ts";
+import type { SetOptions } from "../../mod.ts";
+import { conditionFailed, keyMissing } from "./key_problems.ts";
+import { entityTag, preconditionsOf, writeIf } from "./preconditions.ts";
+import { invalidArgument } from "./problem.ts";
+import { readBody } from "./request_body.ts";
+import { keyOf, queryOf } from "./request_target.ts";
+import type { Service } from "./route.ts";
+import { parseTtl } from "./ttl.ts";
+
+/** Answers PUT. */
+export async function writeKey(
+  { store, valueBytesMax }: Service,
+  request: Request,
+): Promise<Response> {
+  const key = keyOf(request);
+  const { ttl } = queryOf(request, ["ttl"]);
+  const options: SetOptions = ttl === undefined ? {} : { ttl: parseTtl(ttl) };
+  const { headers } = request;
+  if (headers.has("content-range")) {
+    throw invalidArgument("Content-Range", "PUT replaces the whole value: send all of it");
+  }
+  const preconditions = preconditionsOf(headers);
+  const value = await readBody(request, valueBytesMax);
+  const { created, version } = await writeIf(
+    store,
+    key,
+    preconditions,
+    (condition) => store.set(key, value, { ...options, ...condition }),
+  );
+  return new Response(null, {
+    status: created ? 201 : 204,
+    headers: { etag: entityTag(version) },
+  });
+}
+
+/** Answers DELETE. */
+export async function removeKey({ store }: Service, request: Request): Promise<Response> {
+  const key = keyOf(request);
+  queryOf(request, []);
+  const preconditions = preconditionsOf(request.headers);
+  if (preconditions.noneMatch !== undefined) {
+    throw invalidArgument("If-None-Match", "DELETE does not take If-None-Match: use If-Match");
+  }
+  await writeIf(store, key, preconditions, async ({ ifVersion }) => {
+    try {
+      await store.delete(key, ifVersion === undefined ? {} : { ifVersion });
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== "NotFound") throw error;
+      throw preconditions.match === undefined ? keyMissing(key) : conditionFailed();
+    }
+  });
+  return new Response(null, { status: 204 });
+}

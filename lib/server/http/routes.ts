@@ -1,0 +1,18 @@
+import type { Route } from "./route.ts";
+import { batchRoutes } from "./routes/batch.ts";
+import { descriptionRoutes } from "./routes/description.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { keyRoutes } from "./routes/key.ts";
+import { listingRoutes } from "./routes/listing.ts";
+import { maintenanceRoutes } from "./routes/maintenance.ts";
+
+/** Every route of the service. */
+export const ROUTES: readonly Route[] = [
+  // Before the keys: the router takes a path that ends behind /v1/kv for one of an empty key.
+  ...listingRoutes,
+  ...keyRoutes,
+  ...batchRoutes,
+  ...maintenanceRoutes,
+  ...healthRoutes,
+  ...descriptionRoutes,
+];
