@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { KvError } from "../../lib/mod.ts";
 import { createApp, type StoreApi } from "../../lib/server/http/mod.ts";
+import { TestClock } from "../support/test_clock.ts";
 import { assertProblem, Service } from "./service.ts";
 
 test("PUT, GET, HEAD, DELETE: a value goes in and out as raw bytes", async () => {
@@ -90,13 +91,73 @@ test("ttl: seconds; Expires says until when; then the key is gone", async () => 
   assert.equal((await service.ask("GET", "/v1/kv/b")).headers.get("expires"), null);
 });
 
+test("Expires in whole seconds that are not too late, and exactly in a header of ours", async () => {
+  const clock = new TestClock({ nowMs: Date.UTC(2030, 0, 1) });
+  await using service = await Service.start({}, { clock });
+  const expiry = async (method: string, key: string) => {
+    const { headers } = await service.ask(method, `/v1/kv/${key}`);
+    return [headers.get("expires"), headers.get("cairn-expires-at")];
+  };
+  await service.ask("PUT", "/v1/kv/a?ttl=1.999", { body: "x" });
+  const expected = ["Tue, 01 Jan 2030 00:00:01 GMT", String(Date.UTC(2030, 0, 1) + 1999)];
+  assert.deepEqual(await expiry("GET", "a"), expected);
+  assert.deepEqual(await expiry("HEAD", "a"), expected);
+  clock.advance(1998);
+  assert.equal((await service.ask("GET", "/v1/kv/a")).status, 200);
+  clock.advance(1);
+  assert.equal((await service.ask("GET", "/v1/kv/a")).status, 404);
+  await service.ask("PUT", "/v1/kv/b?ttl=999999999999", { body: "x" });
+  assert.equal((await expiry("GET", "b"))[0], "Fri, 31 Dec 9999 23:59:59 GMT");
+});
+
+test("HEAD reads no value", async () => {
+  await using service = await Service.start();
+  await service.put("a", "12345");
+  service.store.getEntry = () => Promise.reject(new Error("a value is read"));
+  const head = await service.ask("HEAD", "/v1/kv/a");
+  assert.deepEqual([head.status, head.headers.get("content-length")], [200, "5"]);
+  const known = { headers: { "if-none-match": '"1"' } };
+  assert.equal((await service.ask("HEAD", "/v1/kv/a", known)).status, 304);
+  assert.equal((await service.ask("GET", "/v1/kv/a", known)).status, 304);
+  const other = { headers: { "if-match": '"2"' } };
+  assert.equal((await service.ask("HEAD", "/v1/kv/a", other)).status, 412);
+});
+
+test("a key whose delete was in flight is new: 201", async () => {
+  await using service = await Service.start();
+  await service.put("a", "1");
+  const responses = await Promise.all([
+    service.ask("DELETE", "/v1/kv/a"),
+    service.put("a", "2"),
+    service.put("a", "3"),
+  ]);
+  assert.deepEqual(responses.map(({ status }) => status), [204, 201, 204]);
+});
+
 test("query parameters: a bad ttl, an unknown name, a repetition is 400", async () => {
   await using service = await Service.start();
-  const queries = ["ttl=0", "ttl=-1", "ttl=", "ttl=1e3", "ttl=90s", "ttl=1&ttl=2", "tll=5"];
-  for (const query of queries) {
+  const values = [
+    "0",
+    "0.000",
+    "-1",
+    "",
+    "1e3",
+    "90s",
+    "0.0001",
+    "1000000000000",
+    "%31%FF",
+    "1&ttl=2",
+  ];
+  for (const query of [...values.map((value) => `ttl=${value}`), "ttl"]) {
     const response = await service.ask("PUT", `/v1/kv/a?${query}`, { body: "x" });
-    await assertProblem(response, 400, "InvalidArgument");
+    await assertProblem(response, 400, "InvalidArgument", "ttl");
   }
+  for (const name of ["tll", "__proto__", "toString"]) {
+    const response = await service.ask("PUT", `/v1/kv/a?${name}=5`, { body: "x" });
+    await assertProblem(response, 400, "InvalidArgument", name);
+  }
+  const part = await service.put("a", "x", { "content-range": "bytes 0-0/2" });
+  await assertProblem(part, 400, "InvalidArgument", "Content-Range");
   await assertProblem(await service.ask("GET", "/v1/kv/a?ttl=5"), 400, "InvalidArgument");
   assert.equal(service.store.size, 0);
 });
@@ -172,6 +233,16 @@ test("unknown routes are 404, other methods 405 with Allow", async () => {
     await assertProblem(refused, 405, "MethodNotAllowed");
     const options = await service.ask("OPTIONS", path);
     assert.deepEqual([options.status, options.headers.get("allow")], [204, allow], path);
+  }
+});
+
+test("HEAD wherever GET is", async () => {
+  await using service = await Service.start();
+  await service.put("a", "x");
+  for (const path of ["/v1/kv", "/v1/stats", "/readyz", "/openapi.json", "/docs"]) {
+    const [get, head] = [await service.ask("GET", path), await service.ask("HEAD", path)];
+    assert.deepEqual([head.status, await head.text()], [200, ""], path);
+    assert.equal(head.headers.get("content-type"), get.headers.get("content-type"));
   }
 });
 

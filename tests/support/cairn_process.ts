@@ -168,6 +168,17 @@ export async function rawExchange(port: number, request: string | Uint8Array): P
   return response;
 }
 
+/** As {@link rawExchange}, for requests after which the server closes the connection, well or not. */
+export async function exchangeUntilClosed(port: number, request: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  let response = "";
+  socket.on("data", (chunk: Uint8Array) => response += new TextDecoder("latin1").decode(chunk));
+  socket.on("error", () => {}); // cut off
+  socket.write(request);
+  await new Promise((resolve) => socket.once("close", resolve));
+  return response;
+}
+
 async function responseIsWhole(
   socket: { destroyed: boolean },
   text: () => string,
