@@ -113,7 +113,8 @@ test("Expires in whole seconds that are not too late, and exactly in a header of
 test("HEAD reads no value", async () => {
   await using service = await Service.start();
   await service.put("a", "12345");
-  service.store.getEntry = () => Promise.reject(new Error("a value is read"));
+  const reads = () => assert.fail("a value is read");
+  Object.assign(service.store, { getEntry: reads, getEntrySync: reads });
   const head = await service.ask("HEAD", "/v1/kv/a");
   assert.deepEqual([head.status, head.headers.get("content-length")], [200, "5"]);
   const known = { headers: { "if-none-match": '"1"' } };
@@ -269,6 +270,9 @@ test("errors of the store: each with its status and code; unexpected ones tell n
   const failing = (error: Error): StoreApi => ({
     failure: undefined,
     getEntry: () => Promise.reject(error),
+    getEntrySync: () => {
+      throw error;
+    },
     stat: () => {
       throw error;
     },

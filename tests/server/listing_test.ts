@@ -13,7 +13,7 @@ async function list(service: Service, query = ""): Promise<Page> {
   const response = await service.ask("GET", `/v1/kv${query}`);
   const body = await response.text();
   assert.equal(response.status, 200, body);
-  assert.equal(response.headers.get("content-type"), "application/json");
+  assert.equal(response.headers.get("content-type")?.split(";")[0], "application/json");
   assert.equal(response.headers.get("content-length"), String(Buffer.byteLength(body)));
   return JSON.parse(body);
 }

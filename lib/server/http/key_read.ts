@@ -13,55 +13,67 @@ import {
 import { HttpError } from "./problem.ts";
 import { keyOf, queryOf } from "./request_target.ts";
 import type { Service } from "./route.ts";
-import type { StoreApi } from "./store_api.ts";
 
+/** Longer values are read on another thread. */
+const BLOCKING_READ_BYTES_MAX = 32 * 1024;
+/** What all answers have; copied from here as a whole, which is quicker than one by one. */
+const FIXED_HEADERS = new Headers({
+  // Whatever is stored, no browser shall take it for a page or a script of this origin.
+  "content-type": "application/octet-stream",
+  "x-content-type-options": "nosniff",
+  "cache-control": "no-cache",
+  "accept-ranges": "bytes",
+});
 /** The last second that a date in a header can name. */
 const HTTP_DATE_MAX = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-/** Answers GET. */
-export async function readKey({ store }: Service, request: Request): Promise<Response> {
+/** Answers GET; without a promise where the value is short, which most are. */
+export function readKey({ store }: Service, request: Request): Response | Promise<Response> {
   const key = keyOf(request);
   queryOf(request, []);
   const { headers } = request;
-  const refused = refusedByPreconditions(store, key, headers);
+  const info = store.stat(key);
+  const refused = refusedByPreconditions(info, headers);
   if (refused !== undefined) return refused;
-  const entry = await store.getEntry(key);
-  if (entry === undefined) throw keyMissing(key);
-  const range = headers.get("range");
-  return range === null ? whole(entry) : partial(entry, range, headers.get("if-range"));
+  if (info === undefined) throw keyMissing(key);
+  if (info.size <= BLOCKING_READ_BYTES_MAX) return answer(key, store.getEntrySync(key), headers);
+  return store.getEntry(key).then((entry) => answer(key, entry, headers));
 }
 
 /** Answers HEAD, from the index alone. */
 export function describeKey({ store }: Service, request: Request): Response {
   const key = keyOf(request);
   queryOf(request, []);
-  const refused = refusedByPreconditions(store, key, request.headers);
-  if (refused !== undefined) return refused;
   const info = store.stat(key);
+  const refused = refusedByPreconditions(info, request.headers);
+  if (refused !== undefined) return refused;
   if (info === undefined) throw keyMissing(key);
-  const headers = headersOf(info);
-  headers["content-length"] = String(info.size);
-  return new Response(null, { headers });
+  const response = withState(new Response(null, { headers: FIXED_HEADERS }), info);
+  response.headers.set("content-length", String(info.size));
+  return response;
 }
 
 /** A response if the preconditions allow no other. Throws if the key is not as it must be. */
 function refusedByPreconditions(
-  store: StoreApi,
-  key: string,
+  info: KeyInfo | undefined,
   headers: Headers,
 ): Response | undefined {
   const preconditions = preconditionsOf(headers);
   if (preconditions === NO_PRECONDITIONS) return undefined;
-  const info = store.stat(key);
   if (!matchHolds(preconditions, info?.version)) throw conditionFailed();
   if (info === undefined || noneMatchHolds(preconditions, info.version)) return undefined;
-  return new Response(null, { status: 304, headers: headersOf(info) });
+  return withState(new Response(null, { status: 304, headers: FIXED_HEADERS }), info);
+}
+
+function answer(key: string, entry: Entry | undefined, headers: Headers): Response {
+  if (entry === undefined) throw keyMissing(key); // its time was over just now
+  const range = headers.get("range");
+  return range === null ? whole(entry) : partial(entry, range, headers.get("if-range"));
 }
 
 function whole(entry: Entry): Response {
-  const headers = headersOf(entry);
-  headers["content-length"] = String(entry.value.length);
-  return new Response(entry.value as Uint8Array<ArrayBuffer>, { headers });
+  const body = entry.value as Uint8Array<ArrayBuffer>;
+  return withState(new Response(body, { headers: FIXED_HEADERS }), entry);
 }
 
 function partial(entry: Entry, header: string, ifRange: string | null): Response {
@@ -80,25 +92,19 @@ function partial(entry: Entry, header: string, ifRange: string | null): Response
   }
   const { first, last } = range;
   const part = value.subarray(first, last + 1) as Uint8Array<ArrayBuffer>;
-  const headers = headersOf(entry);
-  headers["content-length"] = String(part.length);
-  headers["content-range"] = `bytes ${first}-${last}/${value.length}`;
-  return new Response(part, { status: 206, headers });
+  const response = withState(new Response(part, { status: 206, headers: FIXED_HEADERS }), entry);
+  response.headers.set("content-range", `bytes ${first}-${last}/${value.length}`);
+  return response;
 }
 
-function headersOf({ version, expiresAt }: Entry | KeyInfo): Record<string, string> {
-  const headers: Record<string, string> = {
-    // Whatever is stored, no browser shall take it for a page or a script of this origin.
-    "content-type": "application/octet-stream",
-    "x-content-type-options": "nosniff",
-    "cache-control": "no-cache",
-    "accept-ranges": "bytes",
-    etag: entityTag(version),
-  };
+/** Adds the headers that tell a key's state. */
+function withState(response: Response, { version, expiresAt }: Entry | KeyInfo): Response {
+  const { headers } = response;
+  headers.set("etag", entityTag(version));
   if (expiresAt !== undefined) {
     // A date has whole seconds, and this one leaves out the rest: no cache keeps it too long.
-    headers["expires"] = new Date(Math.min(expiresAt, HTTP_DATE_MAX)).toUTCString();
-    headers["cairn-expires-at"] = String(expiresAt);
+    headers.set("expires", new Date(Math.min(expiresAt, HTTP_DATE_MAX)).toUTCString());
+    headers.set("cairn-expires-at", String(expiresAt));
   }
-  return headers;
+  return response;
 }

@@ -21,6 +21,8 @@ export interface StoreApi {
   readonly failure: KvError | undefined;
   /** As `KvStore.getEntry`. */
   getEntry(key: KeyInput): Promise<Entry | undefined>;
+  /** As `KvStore.getEntrySync`. */
+  getEntrySync(key: KeyInput): Entry | undefined;
   /** As `KvStore.stat`. */
   stat(key: KeyInput): KeyInfo | undefined;
   /** As `KvStore.scan`. */
