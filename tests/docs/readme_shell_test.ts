@@ -66,8 +66,8 @@ testUnless(missing("bash", "curl"), "README.md: the tour of HTTP", async () => {
   using directory = new TemporaryDirectory();
   await using server = await startServer(directory.join("data"));
   const blocks = commandsUnder("HTTP");
-  assert.equal(blocks.length, 1);
-  for (const line of blocks[0]!) {
+  assert.equal(blocks.length, 2);
+  for (const line of blocks.flat()) {
     const [command, comment] = line.split(/ +(?=# )/);
     const here = command!.replace("http://127.0.0.1:8620", server.url).replace("curl", "curl -sS");
     await runCommand(comment === undefined ? here : `${here} ${comment}`, directory.path);
