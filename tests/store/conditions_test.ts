@@ -2,10 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { KvStore } from "../../lib/store/store.ts";
 import type { BatchCheck } from "../../lib/store/types.ts";
 import { failsWith } from "../support/kv_error.ts";
 import { DURABILITIES, openInMemory, text } from "../support/test_store.ts";
 import { TestClock } from "../support/test_clock.ts";
+
+async function setExpiring(store: KvStore): Promise<{ expiresAt: number }> {
+  await store.set("a", "1", { ttl: 5 });
+  return { expiresAt: store.stat("a")!.expiresAt! };
+}
 
 for (const [name, durability] of DURABILITIES) {
   test(`${name}: ifAbsent writes only what is not there`, async () => {
@@ -85,6 +91,17 @@ for (const [name, durability] of DURABILITIES) {
     const result = store.set("a", "2", { ifVersion: 1 });
     clock.advance(5);
     assert.deepEqual(await result, { version: 2, created: false });
+  });
+
+  test(`${name}: nor if it expires right behind the condition`, async () => {
+    const clock = new TestClock();
+    await using store = await openInMemory({ durability, clock });
+    const { expiresAt } = await setExpiring(store);
+    let looks = 0;
+    // The condition is the first to ask what time it is.
+    clock.now = () => looks++ === 0 ? expiresAt - 1 : expiresAt;
+    assert.deepEqual(await store.set("a", "2", { ifVersion: 1 }), { version: 2, created: false });
+    assert(looks > 0);
   });
 
   test(`${name}: of many who set ifAbsent at once, one succeeds`, async () => {

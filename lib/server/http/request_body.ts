@@ -17,13 +17,29 @@ export async function readBody(
   if (length !== undefined && length > bytesMax) throw tooLarge(bytesMax);
   if (request.body === null) return new Uint8Array(0);
 
+  // With a length, the server takes no more than that from the connection: one step, and quicker.
+  if (length === undefined) return await readUnmeasured(request.body, bytesMax, tooLarge);
+  const bytes = new Uint8Array(await request.arrayBuffer().catch(endedEarly));
+  // Half a value must never be stored as if it were whole.
+  if (bytes.length !== length) {
+    throw new HttpError(
+      "BadRequest",
+      `The body has ${bytes.length} bytes, Content-Length says ${length}`,
+    );
+  }
+  return bytes;
+}
+
+async function readUnmeasured(
+  body: ReadableStream<Uint8Array>,
+  bytesMax: number,
+  tooLarge: (bytesMax: number) => HttpError,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let total = 0;
-  const reader = request.body.getReader();
+  const reader = body.getReader();
   while (true) {
-    const { done, value } = await reader.read().catch(() => {
-      throw new HttpError("BadRequest", "The body ended before all of it had arrived");
-    });
+    const { done, value } = await reader.read().catch(endedEarly);
     if (done) break;
     total += value.length;
     if (total > bytesMax) {
@@ -32,11 +48,11 @@ export async function readBody(
     }
     chunks.push(value);
   }
-  // Half a value must never be stored as if it were whole.
-  if (length !== undefined && total !== length) {
-    throw new HttpError("BadRequest", `The body has ${total} bytes, Content-Length says ${length}`);
-  }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : joined(chunks, total);
+}
+
+function endedEarly(): never {
+  throw new HttpError("BadRequest", "The body ended before all of it had arrived");
 }
 
 function valueTooLarge(bytesMax: number): HttpError {
