@@ -24,6 +24,16 @@ export const BATCH_OPS_LIMIT = 1_000_000;
 export const LSN_LIMIT = 2 ** 48 - 1;
 /** File ids fit 32 bits. */
 export const FILE_ID_LIMIT = 2 ** 32 - 1;
+/** Requests that a server works on at once; it refuses more. */
+export const REQUESTS_MAX = 1024;
+/** Bytes of long request bodies that a server holds at once, 256 MiB; it refuses more. */
+export const BODY_BYTES_HELD_MAX = 256 << 20;
+/** Bytes of long answers that a server holds for readers at once, 256 MiB; it refuses more. */
+export const RESPONSE_BYTES_HELD_MAX = 256 << 20;
+/** A request body may take so long, in milliseconds, however short it is. */
+export const BODY_RECEIVE_MS = 20_000;
+/** And longer only if it comes at least this fast. */
+export const BODY_BYTES_PER_SECOND_MIN = 16 << 10;
 /** Latest expiry time, in milliseconds since the epoch: what a Date can show. */
 export const EXPIRES_AT_LIMIT = 8_640_000_000_000_000;
 

@@ -1,16 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { guardRequest, loopbackAuthorities } from "../../lib/server/http/request_guard.ts";
+import {
+  createGuard,
+  type HostRules,
+  loopbackAuthorities,
+} from "../../lib/server/http/request_guard.ts";
 
 /** What comes of a request with these headers: ok, or the code of the refusal. */
 function outcome(
   headers: Record<string, string>,
-  authorities: ReadonlySet<string> | undefined,
+  rules: ReadonlySet<string> | HostRules | undefined,
   url = "http://localhost:8620/v1/kv/a",
 ): string {
   try {
     // Request() would drop a Host header.
-    guardRequest({ url, headers: new Headers(headers) } as Request, authorities);
+    createGuard(rules instanceof Set ? { authorities: rules } : rules as HostRules ?? {})(
+      { url, headers: new Headers(headers) } as Request,
+    );
     return "ok";
   } catch (error) {
     return (error as { code: string }).code;
@@ -78,4 +84,38 @@ test("Sec-Fetch-Site: not on behalf of another site", () => {
   const from = (site: string) => outcome({ host: "localhost:8620", "sec-fetch-site": site }, ours);
   assert.deepEqual(["same-origin", "none"].map(from), ["ok", "ok"]);
   assert.deepEqual(["cross-site", "same-site"].map(from), ["Forbidden", "Forbidden"]);
+});
+
+test("HTTPS: its own origin, and port 443 without saying so", () => {
+  const rules = { authorities: loopbackAuthorities("127.0.0.1", 443, true), secure: true };
+  assert.equal(outcome({ host: "localhost" }, rules), "ok");
+  assert.equal(outcome({ host: "localhost:443" }, rules), "ok");
+  assert.equal(outcome({ host: "localhost:80" }, rules), "MisdirectedRequest");
+  assert.equal(outcome({ host: "localhost", origin: "https://localhost" }, rules), "ok");
+  assert.equal(outcome({ host: "localhost", origin: "http://localhost" }, rules), "Forbidden");
+});
+
+test("a name behind a proxy: with the origin of either scheme, and only that name", () => {
+  const names = new Set(["kv.example"]);
+  const rules = { authorities: new Set([...ours, ...names]), proxied: names };
+  const host = "kv.example";
+  assert.equal(outcome({ host }, rules), "ok");
+  assert.equal(outcome({ host, origin: "https://kv.example" }, rules), "ok");
+  assert.equal(outcome({ host, origin: "http://kv.example" }, rules), "ok");
+  assert.equal(outcome({ host, origin: "https://localhost:8620" }, rules), "Forbidden");
+  const own = "localhost:8620";
+  assert.equal(outcome({ host: own, origin: `https://${own}` }, rules), "Forbidden");
+  assert.equal(outcome({ host: own, origin: "https://kv.example" }, rules), "Forbidden");
+});
+
+test("all addresses: any IP address with our port, but no name", () => {
+  const rules = { authorities: ours, addressPort: 8620 };
+  for (const host of ["10.0.0.7:8620", "[2001:DB8::7]:8620"]) {
+    assert.equal(outcome({ host }, rules), "ok", host);
+  }
+  const others = ["10.0.0.7", "10.0.0.7:8621", "10.0.0.7.evil.example:8620", "0x7f000001:8620"];
+  for (const host of [...others, "evil.example:8620", "10.0.0.7:8620, evil.example"]) {
+    assert.equal(outcome({ host }, rules), "MisdirectedRequest", host);
+  }
+  assert.equal(outcome({ host: "10.0.0.7" }, { authorities: ours, addressPort: 80 }), "ok");
 });

@@ -126,9 +126,10 @@ export async function startServer(
   directory: string,
   args: string[] = [],
   options: RunOptions = {},
+  command = CAIRN,
 ): Promise<ServerProcess> {
   const child = start(
-    CAIRN,
+    command,
     ["serve", "--db", directory, "--http", "127.0.0.1:0", ...args],
     options,
   );
@@ -142,7 +143,7 @@ export async function startServer(
     let text = "";
     child.stdout?.on("data", (chunk: Uint8Array) => {
       text += new TextDecoder().decode(chunk);
-      const match = /(http:\/\/\S+)\n/.exec(text);
+      const match = /(https?:\/\/\S+)\n/.exec(text);
       if (match?.[1] === undefined) return;
       clearTimeout(timer);
       resolve(match[1]);
@@ -163,7 +164,8 @@ export async function rawExchange(port: number, request: string | Uint8Array): P
   socket.on("data", (chunk: Uint8Array) => response += new TextDecoder("latin1").decode(chunk));
   socket.on("error", () => {}); // a server may close while we are still sending
   socket.write(request);
-  await Promise.race([once(socket, "close"), responseIsWhole(socket, () => response)]);
+  const closed = new Promise((resolve) => socket.on("close", resolve)); // once() would throw errors
+  await Promise.race([closed, responseIsWhole(socket, () => response)]);
   socket.destroy();
   return response;
 }

@@ -1,21 +1,22 @@
 import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
-import { VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
+import { REQUESTS_MAX, VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import type { AccessControl } from "./access_control.ts";
+import { createGate, type Handler } from "./gate.ts";
 import { pathHandlers } from "./path_handler.ts";
 import { HttpError, problemOf, statusOf } from "./problem.ts";
-import { guardRequest } from "./request_guard.ts";
-import { rawPath } from "./request_target.ts";
+import { createGuard, type HostRules } from "./request_guard.ts";
+import { KEY_ROUTE, rawPath } from "./request_target.ts";
 import { ROUTES } from "./routes.ts";
 import type { StoreApi } from "./store_api.ts";
 
 /** Options of {@link createApp}. */
-export interface AppOptions {
-  /**
-   * Host header values to answer to, as `name:port` (default: `localhost`, `127.0.0.1` and `[::1]`
-   * with any port). Other Hosts get 421, which keeps web pages out that point a name at this machine.
-   */
-  authorities?: ReadonlySet<string>;
+export interface AppOptions extends HostRules {
+  /** Who may do what, by token (default: everybody everything). */
+  access?: AccessControl;
+  /** Requests that may be under way at once (default 1024); others get 503. */
+  requestsMax?: number;
   /** Longest value to accept, in bytes; that of the store (default 64 MiB). */
   valueBytesMax?: number;
   /** Receives log entries instead of LogTape's category `cairn`, `http`. */
@@ -23,7 +24,9 @@ export interface AppOptions {
 }
 
 /**
- * The HTTP service of a store, as a Hono application: serve its `fetch` with any runtime.
+ * The HTTP service of a store, as a Hono application: serve its `fetch` with any runtime, passing on
+ * what the runtime's server gives as the second argument, or mount it in a larger one. Each of its
+ * routes stands behind the same gate, wherever it is mounted.
  *
  * | route | |
  * |---|---|
@@ -45,29 +48,56 @@ export interface AppOptions {
  */
 export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   const {
-    authorities,
+    access,
+    requestsMax = REQUESTS_MAX,
     valueBytesMax = VALUE_BYTES_MAX_DEFAULT,
     logger = getLogger(["cairn", "http"]),
   } = options;
 
   const app = new Hono({ getPath: rawPath });
-  const service = { store, valueBytesMax, logger, routes: ROUTES };
-  for (const [path, handle] of pathHandlers(ROUTES, service)) {
-    app.all(path.replace("{key}", "*"), ({ req }) => {
-      guardRequest(req.raw, authorities);
-      return handle(req.raw);
-    });
-  }
-  app.notFound(({ req }) => {
-    guardRequest(req.raw, authorities);
-    throw new HttpError("NoSuchRoute", "There is no such resource: /docs lists those there are");
+  const gate = createGate({
+    guard: createGuard(options),
+    requestsMax,
+    ...(access !== undefined && { access }),
   });
-  app.onError((error, { req }) => {
-    if (statusOf(error) >= 500) {
-      const { method, path } = req;
-      logger.error("{method} {path} failed: {error}", { method, path, error });
+  const failed = (error: unknown, request: Request): Response => {
+    // Overload says so to each client; a line for each would be part of the load.
+    if (statusOf(error) >= 500 && !(error instanceof HttpError)) {
+      const { method } = request;
+      logger.error("{method} {path} failed: {error}", { method, path: rawPath(request), error });
     }
     return problemOf(error);
+  };
+  const service = { store, valueBytesMax, logger, routes: ROUTES };
+  const handlers = new Map<string, Handler>();
+  for (const [path, handle] of pathHandlers(ROUTES, service)) {
+    const handler = gate(handle);
+    handlers.set(path, handler);
+    app.all(path.replace("{key}", "*"), ({ req, env }) => handler(req.raw, env));
+  }
+  const unknown = gate(() => {
+    throw new HttpError("NoSuchRoute", "There is no such resource: /docs lists those there are");
   });
+  app.notFound(({ req, env }) => unknown(req.raw, env));
+  app.onError((error, { req }) => failed(error, req.raw));
+  answerKeysDirectly(app, handlers.get(`${KEY_ROUTE}{key}`)!, failed);
   return app;
+}
+
+/** Most requests are about one key: these need no router, and are answered without one. */
+function answerKeysDirectly(
+  app: Hono,
+  handle: Handler,
+  failed: (error: unknown, request: Request) => Response,
+): void {
+  const routed = app.fetch;
+  app.fetch = (request, env, context) => {
+    if (!rawPath(request).startsWith(KEY_ROUTE)) return routed(request, env, context);
+    try {
+      const answer = handle(request, env);
+      return answer instanceof Promise ? answer.catch((error) => failed(error, request)) : answer;
+    } catch (error) {
+      return failed(error, request);
+    }
+  };
 }

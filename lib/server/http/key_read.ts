@@ -12,6 +12,7 @@ import {
 } from "./preconditions.ts";
 import { HttpError } from "./problem.ts";
 import { keyOf, queryOf } from "./request_target.ts";
+import { heldResponse, withReadSlot } from "./response_memory.ts";
 import type { Service } from "./route.ts";
 
 /** Longer values are read on another thread. */
@@ -37,7 +38,10 @@ export function readKey({ store }: Service, request: Request): Response | Promis
   if (refused !== undefined) return refused;
   if (info === undefined) throw keyMissing(key);
   if (info.size <= BLOCKING_READ_BYTES_MAX) return answer(key, store.getEntrySync(key), headers);
-  return store.getEntry(key).then((entry) => answer(key, entry, headers));
+  return withReadSlot(request, async () => {
+    const entry = await store.getEntry(key);
+    return await heldResponse(answer(key, entry, headers), info.size);
+  });
 }
 
 /** Answers HEAD, from the index alone. */

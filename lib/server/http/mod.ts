@@ -1,5 +1,5 @@
 /**
- * The HTTP service, for programs that embed it: {@link createApp} makes a Hono application of a
+ * The HTTP service, for programs that embed it: {@link createApp} makes an application of a
  * store, to be served as it is or mounted in a larger one.
  *
  * A key stands in the path percent-encoded (`encodeURIComponent`), and is decoded once; it may hold
@@ -10,7 +10,10 @@
  * @module
  */
 
+export { AccessControl, tokenProblem, type Tokens } from "./access_control.ts";
 export { type AppOptions, createApp } from "./app.ts";
-export { listen, type Listener, type ListenOptions } from "./listen.ts";
-export { loopbackAuthorities } from "./request_guard.ts";
+export { type ConnectionLimit, descriptorsMaxOf } from "./connection_limit.ts";
+export type { Handler } from "./gate.ts";
+export { listen, type Listener, type ListenOptions, type TlsFiles } from "./listen.ts";
+export { authoritiesOf, type HostRules, loopbackAuthorities } from "./request_guard.ts";
 export type { StoreApi } from "./store_api.ts";

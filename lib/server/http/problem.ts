@@ -5,13 +5,17 @@ import { KvError, type KvErrorCode } from "../../errors.ts";
 /** A refusal that has no counterpart among the errors of the store. */
 export type HttpErrorCode =
   | "BadRequest"
+  | "Unauthorized"
   | "Forbidden"
   | "NoSuchRoute"
   | "MethodNotAllowed"
+  | "RequestTimeout"
   | "BodyTooLarge"
   | "UnsupportedMediaType"
   | "RangeNotSatisfiable"
   | "MisdirectedRequest"
+  | "TooManyRequests"
+  | "Overloaded"
   | "Internal";
 
 /** The status that goes with each code, unless a route says otherwise. */
@@ -31,22 +35,28 @@ export const STATUS_BY_CODE: Record<KvErrorCode | HttpErrorCode, number> = {
   CorruptLog: 500,
   Unsupported: 501,
   BadRequest: 400,
+  Unauthorized: 401,
   Forbidden: 403,
   NoSuchRoute: 404,
   MethodNotAllowed: 405,
+  RequestTimeout: 408,
   BodyTooLarge: 413,
   UnsupportedMediaType: 415,
   RangeNotSatisfiable: 416,
   MisdirectedRequest: 421,
+  TooManyRequests: 429,
+  Overloaded: 503,
   Internal: 500,
 };
 
 /** What each status is called. */
 export const TITLE_BY_STATUS: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  408: "Request Timeout",
   409: "Conflict",
   410: "Gone",
   412: "Precondition Failed",
@@ -54,6 +64,7 @@ export const TITLE_BY_STATUS: Readonly<Record<number, string>> = {
   415: "Unsupported Media Type",
   416: "Range Not Satisfiable",
   421: "Misdirected Request",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   501: "Not Implemented",
   503: "Service Unavailable",

@@ -1,27 +1,34 @@
+import { type Arrival, BodyMemory, SMALL_BODY_BYTES } from "./body_memory.ts";
 import { HttpError } from "./problem.ts";
 
 /** For answers before all of the body was read: the connection is of no further use. */
 export const CLOSE: Record<string, string> = { connection: "close" };
 
+/** Memory belongs to the process, so all its services share one account. */
+export const processBodies = new BodyMemory();
+
 /**
- * Reads a request's body, and stops as soon as it is known to be longer than `bytesMax`: then it
- * throws what `tooLarge` makes.
+ * Reads a request's body, and stops as soon as it is known to be longer than `bytesMax`, when it
+ * throws what `tooLarge` makes, to need more memory than bodies may have, or to come too slowly. The
+ * memory counts as used until {@link releaseBody}.
  */
 export async function readBody(
   request: Request,
   bytesMax: number,
   tooLarge: (bytesMax: number) => HttpError = valueTooLarge,
+  bodies: BodyMemory = processBodies,
 ): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
   if (length !== undefined && length > bytesMax) throw tooLarge(bytesMax);
+  if (length !== undefined && length > SMALL_BODY_BYTES) bodies.reserve(request, length);
   if (request.body === null) return new Uint8Array(0);
 
-  // With a length, the server takes no more than that from the connection: one step, and quicker.
-  if (length === undefined) return await readUnmeasured(request.body, bytesMax, tooLarge);
-  const bytes = new Uint8Array(await request.arrayBuffer().catch(endedEarly));
+  const bytes = length !== undefined && length <= SMALL_BODY_BYTES
+    ? await readSmall(request, bodies)
+    : await readLong(request, bytesMax, length, tooLarge, bodies);
   // Half a value must never be stored as if it were whole.
-  if (bytes.length !== length) {
+  if (length !== undefined && bytes.length !== length) {
     throw new HttpError(
       "BadRequest",
       `The body has ${bytes.length} bytes, Content-Length says ${length}`,
@@ -30,25 +37,113 @@ export async function readBody(
   return bytes;
 }
 
-async function readUnmeasured(
-  body: ReadableStream<Uint8Array>,
+/** Gives back the memory of a request's body, once nothing more is done with it. */
+export function releaseBody(request: Request, bodies: BodyMemory = processBodies): void {
+  bodies.release(request);
+}
+
+/** What most requests have comes in one piece with the headers, and is had as such. */
+function readSmall(request: Request, bodies: BodyMemory): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const arrival: Arrival = { received: 0, expire: reject };
+    bodies.watch(arrival);
+    request.arrayBuffer().then((buffer) => {
+      bodies.arrived(arrival);
+      resolve(new Uint8Array(buffer));
+    }, () => {
+      bodies.arrived(arrival);
+      reject(broken());
+    });
+  });
+}
+
+async function readLong(
+  request: Request,
   bytesMax: number,
+  length: number | undefined,
   tooLarge: (bytesMax: number) => HttpError,
+  bodies: BodyMemory,
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  const reader = body.getReader();
-  while (true) {
-    const { done, value } = await reader.read().catch(endedEarly);
-    if (done) break;
-    total += value.length;
-    if (total > bytesMax) {
-      await reader.cancel().catch(() => {});
-      throw tooLarge(bytesMax);
+  const reader = request.body!.getReader();
+  let late: HttpError | undefined;
+  let interrupt = (_error: HttpError) => {};
+  const arrival: Arrival = {
+    received: 0,
+    expire(error) {
+      late = error;
+      interrupt(error);
+    },
+  };
+  const sink = length === undefined ? new Gathered() : new Filled(length);
+  bodies.watch(arrival);
+  try {
+    while (true) {
+      const { done, value } = await new Promise<ReadableStreamReadResult<Uint8Array>>(
+        (resolve, reject) => {
+          interrupt = reject;
+          if (late !== undefined) return reject(late);
+          reader.read().then(resolve, () => reject(broken()));
+        },
+      );
+      if (done) return sink.bytes();
+      arrival.received += value.length;
+      if (arrival.received > bytesMax) throw tooLarge(bytesMax);
+      if (length === undefined) bodies.reserve(request, value.length);
+      sink.add(value);
     }
-    chunks.push(value);
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    throw error;
+  } finally {
+    bodies.arrived(arrival);
   }
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : joined(chunks, total);
+}
+
+/** A body of unknown length. */
+class Gathered {
+  readonly #chunks: Uint8Array[] = [];
+  #length = 0;
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+  }
+
+  bytes(): Uint8Array {
+    const all = new Uint8Array(this.#length);
+    let offset = 0;
+    for (const chunk of this.#chunks) {
+      all.set(chunk, offset);
+      offset += chunk.length;
+    }
+    return all;
+  }
+}
+
+/** A body of known length, which needs its memory only once. */
+class Filled {
+  readonly #all: Uint8Array;
+  #length = 0;
+
+  constructor(length: number) {
+    this.#all = new Uint8Array(length);
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#length + chunk.length > this.#all.length) {
+      throw new HttpError("BadRequest", "The body is longer than Content-Length says");
+    }
+    this.#all.set(chunk, this.#length);
+    this.#length += chunk.length;
+  }
+
+  bytes(): Uint8Array {
+    return this.#all.subarray(0, this.#length);
+  }
+}
+
+function broken(): HttpError {
+  return new HttpError("BadRequest", "The body ended before all of it had arrived");
 }
 
 function endedEarly(): never {
@@ -57,14 +152,4 @@ function endedEarly(): never {
 
 function valueTooLarge(bytesMax: number): HttpError {
   return new HttpError("ValueTooLarge", `A value may have at most ${bytesMax} bytes`, CLOSE);
-}
-
-function joined(chunks: Uint8Array[], total: number): Uint8Array {
-  const all = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return all;
 }

@@ -6,36 +6,80 @@
 
 import { HttpError } from "./problem.ts";
 
-const ANY_LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/;
+/** Under which names a service is reached. */
+export interface HostRules {
+  /**
+   * Host header values to answer to, as `name:port` in lower case (default: `localhost`, `127.0.0.1`
+   * and `[::1]` with any port). Other Hosts get 421, which keeps web pages out that point a name at
+   * this machine.
+   */
+  authorities?: ReadonlySet<string>;
+  /** Those of {@link authorities} that browsers may reach through a proxy that speaks HTTPS. */
+  proxied?: ReadonlySet<string>;
+  /**
+   * Answers under every IP address, if with this port. No page can come under an address that is not
+   * its server's, as it can under a name.
+   */
+  addressPort?: number;
+  /** Whether this service speaks HTTPS itself. */
+  secure?: boolean;
+}
 
-/** Throws unless the request is addressed to us, by us. */
-export function guardRequest(request: Request, authorities: ReadonlySet<string> | undefined): void {
-  const authority = request.headers.get("host") ?? authorityOf(request.url);
-  if (!isOurs(authority, authorities)) {
-    throw new HttpError(
-      "MisdirectedRequest",
-      "This service does not answer for that Host: use the address it was started with",
-    );
-  }
-  const origin = request.headers.get("origin");
-  if (origin !== null && origin !== `http://${authority}`) throw foreign();
-  // Simple requests, such as images, come without Origin; browsers still say where from.
-  const site = request.headers.get("sec-fetch-site");
-  if (site !== null && site !== "same-origin" && site !== "none") throw foreign();
+/** Throws unless a request is addressed to us, by us. */
+export type RequestGuard = (request: Request) => void;
+
+const ANY_LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/;
+const ANY_ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i;
+
+/** Makes the guard of a service; it costs a look into a set and three at the headers. */
+export function createGuard(rules: HostRules): RequestGuard {
+  const { authorities, proxied, addressPort, secure = false } = rules;
+  const scheme = secure ? "https://" : "http://";
+  const portDefault = secure ? 443 : 80;
+
+  const isOurs = (authority: string): boolean => {
+    if (authorities === undefined) return ANY_LOOPBACK.test(authority);
+    if (authorities.has(authority) || authorities.has(authority.toLowerCase())) return true;
+    const address = addressPort === undefined ? null : ANY_ADDRESS.exec(authority);
+    return address !== null && Number(address[1] ?? portDefault) === addressPort;
+  };
+  const isOwnOrigin = (origin: string, authority: string): boolean =>
+    origin === scheme + authority ||
+    (proxied?.has(authority) === true && origin === `https://${authority}`);
+
+  return ({ headers, url }) => {
+    // Runtimes join repeated Host headers with a comma, which no name of ours contains.
+    const authority = headers.get("host") ?? authorityOf(url);
+    if (!isOurs(authority)) {
+      throw new HttpError(
+        "MisdirectedRequest",
+        "This service does not answer for that Host: use the address it was started with",
+      );
+    }
+    const origin = headers.get("origin");
+    if (origin !== null && !isOwnOrigin(origin, authority)) throw foreign();
+    // Simple requests, such as images, come without Origin; browsers still say where from.
+    const site = headers.get("sec-fetch-site");
+    if (site !== null && site !== "same-origin" && site !== "none") throw foreign();
+  };
 }
 
 /** The Host values for a service on `hostname:port` of this machine. */
-export function loopbackAuthorities(hostname: string, port: number): ReadonlySet<string> {
+export function loopbackAuthorities(
+  hostname: string,
+  port: number,
+  secure = false,
+): ReadonlySet<string> {
   const names = ["127.0.0.1", "localhost", "[::1]"];
   const own = hostname.includes(":") ? `[${hostname}]` : hostname;
-  const all = [...new Set([...names, own])];
-  // A client leaves the port out if it is the one http has anyway.
-  return new Set(all.flatMap((name) => port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
+  return new Set([...names, own].flatMap((name) => authoritiesOf(name, port, secure)));
 }
 
-function isOurs(authority: string, authorities: ReadonlySet<string> | undefined): boolean {
-  if (authorities === undefined) return ANY_LOOPBACK.test(authority);
-  return authorities.has(authority) || authorities.has(authority.toLowerCase());
+/** What clients send as Host for a name and a port. */
+export function authoritiesOf(name: string, port: number, secure = false): string[] {
+  const full = `${name.toLowerCase()}:${port}`;
+  // A client leaves the port out if it is the one that the scheme has anyway.
+  return port === (secure ? 443 : 80) ? [name.toLowerCase(), full] : [full];
 }
 
 function authorityOf(url: string): string {
