@@ -14,7 +14,10 @@ export const EXIT_CODE = {
   io: 6,
   /** A defect in Cairn itself (EX_SOFTWARE of sysexits.h). */
   internal: 70,
+  /** Ended by a signal: 128 and its number, as shells have it. */
+  hungUp: 129,
   interrupted: 130,
+  terminated: 143,
 } as const;
 
 /** One of {@link EXIT_CODE}. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogRecord } from "@logtape/logtape";
 import { integerBetween, parseDuration } from "../../lib/cli/argument.ts";
-import { parseLoopbackHostPort } from "../../lib/cli/host_port.ts";
+import { isLoopback, isUnspecified, parseHostPort } from "../../lib/cli/host_port.ts";
 import { jsonLine, prettyLine } from "../../lib/cli/logging.ts";
 import { escapeControls, quoted } from "../../lib/cli/terminal_text.ts";
 import {
@@ -32,17 +32,21 @@ test("integerBetween() includes both bounds, and takes digits only", () => {
   assert.throws(() => integerBetween(0, Number.MAX_SAFE_INTEGER)("9007199254740993"));
 });
 
-test("parseLoopbackHostPort() takes this machine's addresses only", () => {
-  assert.deepEqual(parseLoopbackHostPort("LOCALHOST:0"), { hostname: "127.0.0.1", port: 0 });
-  assert.deepEqual(parseLoopbackHostPort("[::1]:65535"), { hostname: "::1", port: 65_535 });
+test("parseHostPort(), and which addresses only this machine can reach", () => {
+  assert.deepEqual(parseHostPort("LOCALHOST:0"), { hostname: "127.0.0.1", port: 0 });
+  assert.deepEqual(parseHostPort("[::1]:65535"), { hostname: "::1", port: 65_535 });
   for (const text of ["::1:80", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:65536", "a b:1"]) {
-    assert.throws(() => parseLoopbackHostPort(text), /HOST:PORT/, text);
+    assert.throws(() => parseHostPort(text), /HOST:PORT/, text);
   }
-  for (
-    const text of ["0.0.0.0:1", "[::]:1", "192.168.0.1:1", "127.0.0.1.evil.org:1", "2130706433:1"]
-  ) {
-    assert.throws(() => parseLoopbackHostPort(text), /everybody who can reach/, text);
+  for (const text of ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"]) {
+    assert(isLoopback(parseHostPort(text).hostname), text);
   }
+  const others = ["0.0.0.0:1", "[::]:1", "192.168.0.1:1", "127.0.0.1.evil.org:1", "2130706433:1"];
+  for (const text of [...others, "[::ffff:127.0.0.1]:1", "localhost.evil.org:1", "127.1:1"]) {
+    assert(!isLoopback(parseHostPort(text).hostname), text);
+  }
+  const all = ["0.0.0.0", "::", "0:0:0:0:0:0:0:0", "::1", "127.0.0.1", "10.0.0.0"];
+  assert.deepEqual(all.filter(isUnspecified), ["0.0.0.0", "::", "0:0:0:0:0:0:0:0"]);
 });
 
 test("escapeControls() leaves nothing that a terminal would obey", () => {

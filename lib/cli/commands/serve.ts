@@ -1,19 +1,23 @@
 import { getLogger } from "@logtape/logtape";
 import { type Command, Option } from "commander";
-import type { Durability, KvStore } from "../../mod.ts";
-import type { Listener } from "../../server/http/mod.ts";
+import type { Durability } from "../../mod.ts";
 import { integerBetween } from "../argument.ts";
 import { CliError } from "../cli_error.ts";
 import type { Output } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
+import { checkExposure } from "../exposure.ts";
 import type { GlobalOptions } from "../global_options.ts";
-import { type HostPort, parseLoopbackHostPort } from "../host_port.ts";
+import { type HostPort, parseHostName, parseHostPort } from "../host_port.ts";
+import { HttpServer } from "../http_server.ts";
 import { openOrCreate } from "../open_store.ts";
+import { loadTls, type TlsSources } from "../serve_tls.ts";
+import { loadTokens, takeTokenVariables, type TokenSources } from "../serve_tokens.ts";
 import { stopRequested } from "../stop_signals.ts";
-import { systemReason } from "../system_reason.ts";
 
-interface ServeOptions extends GlobalOptions {
+interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   http: HostPort;
+  hostName: string[];
+  insecure?: true;
   durability: "immediate" | "batch";
   batchBytes?: number;
   batchMillis?: number;
@@ -28,12 +32,25 @@ const GRACE_MS = 10_000;
 /** `cairn serve` */
 export function addServe(program: Command, stdout: Output): void {
   program.command("serve")
-    .description("serve the store over HTTP, to this machine only")
+    .description("serve the store over HTTP, to this machine only unless told otherwise")
     .addOption(
       new Option("--http <host:port>", "where to listen; port 0 takes a free one")
-        .argParser(parseLoopbackHostPort)
-        .default(parseLoopbackHostPort(HTTP_DEFAULT), HTTP_DEFAULT),
+        .argParser(parseHostPort)
+        .default(parseHostPort(HTTP_DEFAULT), HTTP_DEFAULT),
     )
+    .addOption(
+      new Option(
+        "--host-name <name>",
+        "a further name, or name:port, under which clients reach it; repeatable",
+      )
+        .argParser((text, names: string[]) => [...names, parseHostName(text)])
+        .default([], "none"),
+    )
+    .option("--token-file <file>", "token that clients must send (env: CAIRN_TOKEN)")
+    .option("--read-token-file <file>", "token that allows reading (env: CAIRN_READ_TOKEN)")
+    .option("--tls-cert <file>", "certificate and its chain, PEM: makes it HTTPS")
+    .option("--tls-key <file>", "private key of the certificate, PEM")
+    .option("--insecure", "listen for other machines without a token or without TLS")
     .addOption(
       new Option("--durability <policy>", "fsync before every answer, or now and then")
         .choices(["immediate", "batch"]).default("immediate"),
@@ -48,21 +65,49 @@ export function addServe(program: Command, stdout: Output): void {
       `with batch: or after so many milliseconds (default: ${BATCH_MILLIS_DEFAULT})`,
       integerBetween(1, 3_600_000),
     )
+    .addHelpText("after", HELP_TAIL)
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<ServeOptions>();
-      await using store = await openOrCreate(options.db, { durability: durabilityOf(options) });
-      const listener = await startHttp(store, options.http);
-      const stop = stopRequested();
-      stdout.writeLine(`Cairn serves ${options.db} on ${listener.url}`);
-      stdout.flush();
-
-      const signal = await stop;
-      const logger = getLogger(["cairn"]);
-      logger.info("Stopping on {signal}", { signal });
-      await listener.close(GRACE_MS);
-      await store.flush();
-      await store.close();
+      await serve(options, stdout);
     });
+}
+
+const HELP_TAIL = `
+Other machines are served only with a token and TLS, or with --insecure:
+  openssl rand -hex 32 > token && chmod 600 token
+  cairn serve --http 0.0.0.0:8620 --token-file token --tls-cert cert.pem --tls-key key.pem
+
+SIGTERM and SIGINT finish what is under way and stop; a second one stops at once.
+SIGHUP reads the files of tokens, certificate and key again.`;
+
+async function serve(options: ServeOptions, stdout: Output): Promise<void> {
+  const logger = getLogger(["cairn"]);
+  const variables = takeTokenVariables();
+  const tokens = await loadTokens(options, variables);
+  const tls = await loadTls(options);
+  const { http, hostName: hostNames, insecure = false } = options;
+  const missing = checkExposure(http, {
+    token: tokens !== undefined,
+    tls: tls !== undefined,
+    insecure,
+  });
+  if (missing !== undefined) {
+    logger.warn("Other machines can reach this server, without {missing}", { missing });
+  }
+
+  await using store = await openOrCreate(options.db, { durability: durabilityOf(options) });
+  const server = await HttpServer.start(store, { ...http, hostNames, tokens, tls });
+  const stop = stopRequested(() => {
+    server.renew(() => loadTokens(options, variables), () => loadTls(options));
+  });
+  stdout.writeLine(`Cairn serves ${options.db} on ${server.url}`);
+  stdout.flush();
+
+  const signal = await stop;
+  logger.info("Stopping on {signal}", { signal });
+  await server.close(GRACE_MS);
+  await store.flush();
+  await store.close();
 }
 
 function durabilityOf({ durability, batchBytes, batchMillis }: ServeOptions): Durability {
@@ -79,21 +124,4 @@ function durabilityOf({ durability, batchBytes, batchMillis }: ServeOptions): Du
     );
   }
   return "immediate";
-}
-
-async function startHttp(store: KvStore, { hostname, port }: HostPort): Promise<Listener> {
-  // Loaded here, so that the other commands start without it.
-  const { createApp, listen, loopbackAuthorities } = await import("../../server/http/mod.ts");
-  try {
-    // Nothing can arrive before this function is through, so the port may be known later.
-    const listener = listen({ hostname, port, fetch: (request) => app.fetch(request) });
-    const app = createApp(store, { authorities: loopbackAuthorities(hostname, listener.port) });
-    return listener;
-  } catch (error) {
-    throw new CliError(
-      EXIT_CODE.connection,
-      `cannot listen on ${hostname}:${port}: ${systemReason(error)}; choose another with --http`,
-      { cause: error },
-    );
-  }
 }
