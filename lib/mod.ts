@@ -22,6 +22,7 @@ export type { Clock, ScheduledTask } from "./clock.ts";
 export { systemRandom } from "./random.ts";
 export type { RandomSource } from "./random.ts";
 export type { Logger } from "./telemetry/logger.ts";
+export type { CompactionEvent, StoreObserver, SyncEvent } from "./telemetry/store_observer.ts";
 export type { File, FileLock, FileStat, FileSystem, OpenMode } from "./fs/file_system.ts";
 export { MemoryFileSystem } from "./fs/memory_file_system.ts";
 export type {

@@ -28,6 +28,12 @@ export interface LogWriterContext {
   segmentBytesMax: number;
   /** Time for the headers of new segments. */
   now: () => number;
+  /** Monotonic time in milliseconds; read only if `onSync` is there. */
+  monotonic: () => number;
+  /** Called after every fsync that succeeded. */
+  onSync: ((event: { writes: number; bytes: number; durationMs: number }) => void) | undefined;
+  /** Called when a write or fsync fails, once. */
+  onFailure: ((error: KvError) => void) | undefined;
   /** Called after a segment was closed, with everything in it durable. */
   onSegmentClosed: (segment: Segment) => void;
 }
@@ -203,8 +209,7 @@ export class LogWriter {
     if (!this.dirty) return;
     this.#appendMarkIfNews();
     this.writeOut();
-    this.#syncFile(this.#segment.file);
-    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+    this.#syncSegment();
   }
 
   /** As {@link sync}, but leaves the event loop free while the disk works. */
@@ -220,6 +225,7 @@ export class LogWriter {
     assert(this.#syncingFile === undefined, "one pooled fsync runs at a time");
     this.#syncingFile = file;
     this.syncs++;
+    const begin = this.#timeOfSync();
     try {
       await file.syncAsync();
     } catch (error) {
@@ -230,7 +236,7 @@ export class LogWriter {
     }
     // A failure in the meantime, of whatever kind, makes this success worth nothing.
     this.assertWritable();
-    this.#noteDurable(segment, offset, lsn);
+    this.#noteDurable(segment, offset, lsn, begin);
   }
 
   /** Closes the active segment and begins a new one. */
@@ -240,8 +246,7 @@ export class LogWriter {
     const closed = this.#segment;
     this.#appendMark();
     this.writeOut();
-    this.#syncFile(closed.file);
-    this.#noteDurable(closed, this.#bufferStart, this.#lsnAppended);
+    this.#syncSegment();
     try {
       const segment = createSegment(fs, directory, {
         fileId: active.takeFileId(),
@@ -273,8 +278,7 @@ export class LogWriter {
     if (this.#markedOffset === this.#segment.length) return;
     this.#appendMark();
     this.writeOut();
-    this.#syncFile(this.#segment.file);
-    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+    this.#syncSegment();
     this.#markedOffset = this.#segment.length;
   }
 
@@ -315,16 +319,30 @@ export class LogWriter {
     this.appendControl(at, SYNC_FRAME_BYTES, crc);
   }
 
-  #syncFile(file: File): void {
+  /** Blocks until everything that was written out to the active segment is durable. */
+  #syncSegment(): void {
     this.syncs++;
+    const begin = this.#timeOfSync();
     try {
-      file.sync();
+      this.#segment.file.sync();
     } catch (error) {
       throw this.#fail(error);
     }
+    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended, begin);
   }
 
-  #noteDurable(segment: Segment, offset: number, lsn: number): void {
+  #timeOfSync(): number {
+    return this.#context.onSync === undefined ? 0 : this.#context.monotonic();
+  }
+
+  #noteDurable(segment: Segment, offset: number, lsn: number, begin: number): void {
+    const { onSync, monotonic } = this.#context;
+    if (onSync !== undefined) {
+      // A blocking fsync may have overtaken this one and been counted already.
+      const writes = Math.max(0, lsn - this.#lsnDurable);
+      const bytes = Math.max(0, offset - segment.durableLength);
+      onSync({ writes, bytes, durationMs: monotonic() - begin });
+    }
     this.#lsnDurable = Math.max(this.#lsnDurable, lsn);
     segment.durableLength = Math.max(segment.durableLength, offset);
   }
@@ -342,7 +360,10 @@ export class LogWriter {
     const failure = error instanceof KvError
       ? error
       : new KvError("Io", `Writing the log failed: ${String(error)}`, { cause: error });
-    this.#failure ??= failure;
+    if (this.#failure === undefined) {
+      this.#failure = failure;
+      this.#context.onFailure?.(failure);
+    }
     return failure;
   }
 }

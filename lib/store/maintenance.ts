@@ -7,6 +7,7 @@ import type { Clock, ScheduledTask } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { Segment } from "../log/segment.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { CompactionEvent } from "../telemetry/store_observer.ts";
 import { type CompactionContext, Compactor } from "./compaction.ts";
 import { forgettableLsn, reclaimableBytes, shouldCompact } from "./compaction_policy.ts";
 import { buildHint, type HintContext } from "./hint_builder.ts";
@@ -25,6 +26,8 @@ export interface MaintenanceContext extends Omit<CompactionContext, "logger" | "
   logger: Logger;
   /** Compact without being asked. */
   auto: boolean;
+  /** Called after every compaction, also one that failed. */
+  onCompaction: ((event: CompactionEvent) => void) | undefined;
   lsnDurable: () => number;
   /** Bytes of sets that are in the log and not yet visible. */
   bytesInFlight: () => number;
@@ -117,14 +120,21 @@ export class Maintenance {
   }
 
   async #compact(what: "all" | "worthwhile"): Promise<CompactionResult> {
+    const { clock, onCompaction } = this.#context;
     this.compacting = true;
+    const begin = clock.monotonic();
+    let bytesReclaimed = 0;
+    let succeeded = false;
     try {
       const result = await this.#compactor.run(what);
       this.compactions++;
       this.lastCompaction = result;
+      ({ bytesReclaimed } = result);
+      succeeded = true;
       return result;
     } finally {
       this.compacting = false;
+      onCompaction?.({ succeeded, bytesReclaimed, durationMs: clock.monotonic() - begin });
     }
   }
 

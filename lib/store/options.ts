@@ -17,6 +17,7 @@ import {
 } from "../limits.ts";
 import { type RandomSource, systemRandom } from "../random.ts";
 import { defaultLogger, type Logger } from "../telemetry/logger.ts";
+import { guardObserver, type StoreObserver } from "../telemetry/store_observer.ts";
 import type { Durability, OpenOptions } from "./types.ts";
 
 /** Longest `segmentBytesMax`. */
@@ -39,6 +40,7 @@ export interface ResolvedOptions {
   };
   readOnly: boolean;
   logger: Logger;
+  observer: Required<StoreObserver> | undefined;
   fileSystem: FileSystem;
   clock: Clock;
   random: RandomSource;
@@ -63,6 +65,14 @@ function methods<Shape>(what: string, names: readonly string[]) {
       names.every((name) => typeof (input as Record<string, unknown>)[name] === "function"),
     `${what} with the methods ${names.join(", ")}`,
   );
+}
+
+const OBSERVED = ["onSync", "onWriteFailure", "onCompaction"];
+
+function isObserver(input: unknown): boolean {
+  if (typeof input !== "object" || input === null) return false;
+  const methods = OBSERVED.map((name) => (input as Record<string, unknown>)[name]);
+  return methods.every((method) => method === undefined || typeof method === "function");
 }
 
 const RATIO = "a number above 0 and at most 1";
@@ -102,6 +112,9 @@ const schema = v.strictObject({
     methods<Logger>("a logger", ["debug", "info", "warn", "error"]),
     defaultLogger,
   ),
+  observer: v.optional(
+    v.custom<StoreObserver>(isObserver, `an observer with any of ${OBSERVED.join(", ")}`),
+  ),
   fileSystem: v.optional(
     methods<FileSystem>("a file system", [
       "makeDirectory",
@@ -125,7 +138,11 @@ const schema = v.strictObject({
 /** Checks options and fills in the defaults. Throws `InvalidArgument` naming option, value, range. */
 export function resolveOptions(options: OpenOptions): ResolvedOptions {
   const result = v.safeParse(schema, options, { abortEarly: true });
-  if (result.success) return result.output as ResolvedOptions;
+  if (result.success) {
+    const { observer, ...resolved } = result.output;
+    const guarded = observer === undefined ? undefined : guardObserver(observer, resolved.logger);
+    return { ...resolved, observer: guarded };
+  }
   const issue = result.issues[0];
   const name = v.getDotPath(issue) ?? "options";
   if (issue.type === "strict_object" && issue.expected === "never") {

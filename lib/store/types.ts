@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { StoreObserver } from "../telemetry/store_observer.ts";
 import type { RandomSource } from "../random.ts";
 
 /** A key: a string, or its UTF-8 bytes. Strings with lone surrogates and invalid bytes are refused. */
@@ -63,6 +64,8 @@ export interface OpenOptions {
   readOnly?: boolean;
   /** Receives log entries instead of LogTape's category `cairn`. */
   logger?: Logger;
+  /** Is told of fsyncs and compactions, for metrics (default: nobody). */
+  observer?: StoreObserver;
   /** The file system to live on (default: the machine's). */
   fileSystem?: FileSystem;
   /** The clock to go by (default: the machine's). */

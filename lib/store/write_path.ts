@@ -61,7 +61,7 @@ export class WritePath {
   #created = false;
 
   constructor(options: ResolvedOptions, log: OpenedLog, lock: FileLock) {
-    const { fileSystem: fs, clock, logger, durability, segmentBytesMax } = options;
+    const { fileSystem: fs, clock, logger, observer, durability, segmentBytesMax } = options;
     const { directory, active, keydir } = log;
     this.#lock = lock;
     this.#active = active;
@@ -77,6 +77,9 @@ export class WritePath {
         active,
         segmentBytesMax,
         now: () => clock.now(),
+        monotonic: () => clock.monotonic(),
+        onSync: observer?.onSync,
+        onFailure: observer?.onWriteFailure,
         onSegmentClosed: (segment) => this.maintenance.hint(segment),
       },
       log.lsn,
@@ -93,6 +96,7 @@ export class WritePath {
       active,
       clock,
       logger,
+      onCompaction: observer?.onCompaction,
       thresholds: { ...options.compaction, segmentBytesMax },
       auto: options.compaction.auto,
       rotate: () => writer.rotate(),
