@@ -43,7 +43,14 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
   },
   server: {
     imports: ["lib/mod.ts", "lib/telemetry/", "lib/clock.ts"],
-    packages: ["hono", "valibot", "@valibot/to-json-schema", "@logtape/logtape"],
+    packages: [
+      "hono",
+      "valibot",
+      "@valibot/to-json-schema",
+      "@logtape/logtape",
+      "@opentelemetry/api",
+      "prom-client",
+    ],
   },
   cli: {
     imports: ["lib/mod.ts", "lib/telemetry/", "lib/clock.ts", "lib/server/http/mod.ts"],
@@ -78,10 +85,12 @@ const MAY_USE_FILES: Record<string, string> = {
   "lib/cli/argument.ts": "reads the raw arguments from /proc",
   "lib/cli/commands/get.ts": "writes the file that --out names",
   "lib/cli/descriptor.ts": "standard input and output",
+  "lib/cli/log_output.ts": "standard error, without waiting for its reader",
   "lib/cli/lock_holder.ts": "reads /proc/locks",
   "lib/cli/open_files.ts": "counts the open files in /proc",
   "lib/cli/open_store.ts": "looks whether there is a directory",
   "lib/cli/secret_file.ts": "reads the files of tokens, certificate and key",
+  "lib/server/telemetry/process_metrics.ts": "counts the descriptors in /proc/self/fd",
 };
 
 /** Sources longer than the others, and why they are not divided. */

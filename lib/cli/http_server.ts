@@ -8,6 +8,7 @@ import type {
   ConnectionLimit,
   HostRules,
   Listener,
+  Telemetry,
   Tokens,
 } from "../server/http/mod.ts";
 import { CliError } from "./cli_error.ts";
@@ -23,6 +24,9 @@ export interface HttpServerOptions extends HostPort {
   hostNames: readonly string[];
   tokens: Tokens | undefined;
   tls: LoadedTls | undefined;
+  telemetry: Telemetry;
+  /** Requests that take so many milliseconds or longer are logged as slow. */
+  slowRequestMs: number;
 }
 
 type Http = typeof import("../server/http/mod.ts");
@@ -46,7 +50,7 @@ export class HttpServer {
   static async start(store: KvStore, options: HttpServerOptions): Promise<HttpServer> {
     // Loaded here, so that the other commands start without it.
     const http = await import("../server/http/mod.ts");
-    const { hostname, port, tokens, tls } = options;
+    const { hostname, port, tokens, tls, telemetry, slowRequestMs } = options;
     const access = tokens === undefined ? undefined : new http.AccessControl(tokens);
     if (tls !== undefined) warnOfExpiry(tls);
     const connections = connectionLimit(http);
@@ -71,6 +75,8 @@ export class HttpServer {
     }
     const app = http.createApp(store, {
       ...hostRules(http, options, listener.port),
+      telemetry,
+      slowRequestMs,
       ...(access !== undefined && { access }),
     });
     return new HttpServer(listener, access);

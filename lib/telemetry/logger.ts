@@ -18,8 +18,8 @@ export const defaultLogger: Logger = getLogger(["cairn"]);
 /** Asking a logger costs more than a write to memory does, so it is asked this rarely. */
 const COMMANDS_BETWEEN_QUESTIONS = 1024;
 
-/** Debug entries for single commands, which cost nothing while nobody wants them. */
-export class CommandLog {
+/** Whether a logger wants debug entries, for those who would have very many. */
+export class DebugSwitch {
   #logger: Logger;
   #enabled = false;
   #untilQuestion = 0;
@@ -28,13 +28,23 @@ export class CommandLog {
     this.#logger = logger;
   }
 
-  /** Whether {@link note} is worth calling now. */
+  /** Whether debug entries go anywhere, as of some commands ago. */
   get enabled(): boolean {
     if (this.#untilQuestion-- <= 0) {
       this.#untilQuestion = COMMANDS_BETWEEN_QUESTIONS;
       this.#enabled = this.#logger.isEnabledFor?.("debug") ?? true;
     }
     return this.#enabled;
+  }
+}
+
+/** Debug entries for single commands, which cost nothing while nobody wants them. */
+export class CommandLog extends DebugSwitch {
+  #logger: Logger;
+
+  constructor(logger: Logger) {
+    super(logger);
+    this.#logger = logger;
   }
 
   /** Logs one command: which, on what, and where in the log. Keys and values are not logged. */

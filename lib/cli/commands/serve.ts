@@ -1,7 +1,9 @@
+import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import { type Command, Option } from "commander";
 import type { Durability } from "../../mod.ts";
 import { integerBetween } from "../argument.ts";
+import { buildInfo } from "../build_info.ts";
 import { CliError } from "../cli_error.ts";
 import type { Output } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
@@ -21,11 +23,13 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   durability: "immediate" | "batch";
   batchBytes?: number;
   batchMillis?: number;
+  slowRequestMillis: number;
 }
 
 const HTTP_DEFAULT = "127.0.0.1:8620";
 const BATCH_BYTES_DEFAULT = 1 << 20;
 const BATCH_MILLIS_DEFAULT = 100;
+const SLOW_REQUEST_MILLIS_DEFAULT = 1000;
 /** How long requests under way may take after a signal. */
 const GRACE_MS = 10_000;
 
@@ -65,6 +69,12 @@ export function addServe(program: Command, stdout: Output): void {
       `with batch: or after so many milliseconds (default: ${BATCH_MILLIS_DEFAULT})`,
       integerBetween(1, 3_600_000),
     )
+    .option(
+      "--slow-request-millis <n>",
+      "warn of requests that take so many milliseconds or longer",
+      integerBetween(1, 3_600_000),
+      SLOW_REQUEST_MILLIS_DEFAULT,
+    )
     .addHelpText("after", HELP_TAIL)
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<ServeOptions>();
@@ -95,11 +105,27 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
     logger.warn("Other machines can reach this server, without {missing}", { missing });
   }
 
-  await using store = await openOrCreate(options.db, { durability: durabilityOf(options) });
-  const server = await HttpServer.start(store, { ...http, hostNames, tokens, tls });
+  // Loaded here, so that the other commands start without it.
+  const { Telemetry } = await import("../../server/http/mod.ts");
+  const telemetry = new Telemetry({ program: buildInfo() });
+  const { observer } = telemetry;
+  await using store = await openOrCreate(options.db, {
+    durability: durabilityOf(options),
+    observer,
+  });
+  const server = await HttpServer.start(store, {
+    ...http,
+    hostNames,
+    tokens,
+    tls,
+    telemetry,
+    slowRequestMs: options.slowRequestMillis,
+  });
   const stop = stopRequested(() => {
     server.renew(() => loadTokens(options, variables), () => loadTls(options));
   });
+  const { version } = buildInfo();
+  logger.info("Listening on {url}", { url: server.url, version, pid: process.pid });
   stdout.writeLine(`Cairn serves ${options.db} on ${server.url}`);
   stdout.flush();
 
@@ -108,6 +134,7 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   await server.close(GRACE_MS);
   await store.flush();
   await store.close();
+  logger.info("Stopped", {});
 }
 
 function durabilityOf({ durability, batchBytes, batchMillis }: ServeOptions): Durability {

@@ -2,11 +2,13 @@ import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
 import { REQUESTS_MAX, VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import { Telemetry } from "../telemetry/telemetry.ts";
 import type { AccessControl } from "./access_control.ts";
 import { createGate, type Handler } from "./gate.ts";
 import { pathHandlers } from "./path_handler.ts";
 import { HttpError, problemOf, statusOf } from "./problem.ts";
 import { createGuard, type HostRules } from "./request_guard.ts";
+import { RequestObserver } from "./request_observer.ts";
 import { KEY_ROUTE, rawPath } from "./request_target.ts";
 import { ROUTES } from "./routes.ts";
 import type { StoreApi } from "./store_api.ts";
@@ -21,7 +23,13 @@ export interface AppOptions extends HostRules {
   valueBytesMax?: number;
   /** Receives log entries instead of LogTape's category `cairn`, `http`. */
   logger?: Logger;
+  /** A request that takes so many milliseconds or longer is logged as slow (default 1000). */
+  slowRequestMs?: number;
+  /** What `/metrics` shows, and what measures and traces (default: one of the application's own). */
+  telemetry?: Telemetry;
 }
+
+const SLOW_REQUEST_MS_DEFAULT = 1000;
 
 /**
  * The HTTP service of a store, as a Hono application: serve its `fetch` with any runtime, passing on
@@ -35,6 +43,7 @@ export interface AppOptions extends HostRules {
  * | `POST /v1/batch` | several writes, all or nothing |
  * | `POST /v1/flush`, `POST /v1/compact`, `GET /v1/stats` | the store |
  * | `GET /healthz`, `GET /readyz` | whether it answers, and takes writes |
+ * | `GET /metrics` | figures for Prometheus |
  * | `GET /openapi.json`, `GET /docs` | all of this in full, for programs and for people |
  *
  * @example
@@ -52,7 +61,11 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
     requestsMax = REQUESTS_MAX,
     valueBytesMax = VALUE_BYTES_MAX_DEFAULT,
     logger = getLogger(["cairn", "http"]),
+    slowRequestMs = SLOW_REQUEST_MS_DEFAULT,
+    telemetry = new Telemetry(),
   } = options;
+  const observer = new RequestObserver({ telemetry, logger, slowRequestMs });
+  const observed = telemetry.observe(store);
 
   const app = new Hono({ getPath: rawPath });
   const gate = createGate({
@@ -61,14 +74,10 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
     ...(access !== undefined && { access }),
   });
   const failed = (error: unknown, request: Request): Response => {
-    // Overload says so to each client; a line for each would be part of the load.
-    if (statusOf(error) >= 500 && !(error instanceof HttpError)) {
-      const { method } = request;
-      logger.error("{method} {path} failed: {error}", { method, path: rawPath(request), error });
-    }
+    if (statusOf(error) >= 500) observer.noteError(request, error);
     return problemOf(error);
   };
-  const service = { store, valueBytesMax, logger, routes: ROUTES };
+  const service = { store: observed, valueBytesMax, logger, telemetry, routes: ROUTES };
   const handlers = new Map<string, Handler>();
   for (const [path, handle] of pathHandlers(ROUTES, service)) {
     const handler = gate(handle);
@@ -81,6 +90,7 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   app.notFound(({ req, env }) => unknown(req.raw, env));
   app.onError((error, { req }) => failed(error, req.raw));
   answerKeysDirectly(app, handlers.get(`${KEY_ROUTE}{key}`)!, failed);
+  observer.observe(app);
   return app;
 }
 

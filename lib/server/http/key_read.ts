@@ -36,8 +36,9 @@ export function readKey({ store }: Service, request: Request): Response | Promis
   const info = store.stat(key);
   const refused = refusedByPreconditions(info, headers);
   if (refused !== undefined) return refused;
-  if (info === undefined) throw keyMissing(key);
-  if (info.size <= BLOCKING_READ_BYTES_MAX) return answer(key, store.getEntrySync(key), headers);
+  if (info === undefined || info.size <= BLOCKING_READ_BYTES_MAX) {
+    return answer(key, store.getEntrySync(key), headers);
+  }
   return withReadSlot(request, async () => {
     const entry = await store.getEntry(key);
     return await heldResponse(answer(key, entry, headers), info.size);

@@ -17,3 +17,4 @@ export type { Handler } from "./gate.ts";
 export { listen, type Listener, type ListenOptions, type TlsFiles } from "./listen.ts";
 export { authoritiesOf, type HostRules, loopbackAuthorities } from "./request_guard.ts";
 export type { StoreApi } from "./store_api.ts";
+export { Telemetry, type TelemetryOptions } from "../telemetry/telemetry.ts";

@@ -132,9 +132,11 @@ function problem({ code, message: detail, field, status, headers }: HttpError): 
   const title = TITLE_BY_STATUS[status];
   // A field that is undefined is left out.
   const body = { type: "about:blank", title, status, code, detail, field };
-  return new Response(JSON.stringify(body), {
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  return new Response(bytes, {
     status,
     headers: {
+      "content-length": String(bytes.length),
       "content-type": "application/problem+json",
       ...(status === 503 && { "retry-after": RETRY_AFTER_SECONDS }),
       ...headers,

@@ -1,4 +1,5 @@
 import { type Arrival, BodyMemory, SMALL_BODY_BYTES } from "./body_memory.ts";
+import { noteBodyBytes } from "./body_bytes.ts";
 import { HttpError } from "./problem.ts";
 
 /** For answers before all of the body was read: the connection is of no further use. */
@@ -27,6 +28,7 @@ export async function readBody(
   const bytes = length !== undefined && length <= SMALL_BODY_BYTES
     ? await readSmall(request, bodies)
     : await readLong(request, bytesMax, length, tooLarge, bodies);
+  if (length === undefined) noteBodyBytes(request, bytes.length);
   // Half a value must never be stored as if it were whole.
   if (length !== undefined && bytes.length !== length) {
     throw new HttpError(

@@ -5,6 +5,7 @@
 
 import type { GenericSchema } from "valibot";
 import type { Logger } from "../../telemetry/logger.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { StoreApi } from "./store_api.ts";
 
 /** What handlers work with. */
@@ -15,6 +16,8 @@ export interface Service {
   readonly valueBytesMax: number;
   /** Receives log entries. */
   readonly logger: Logger;
+  /** What is measured. */
+  readonly telemetry: Telemetry;
   /** All routes, for those that describe them. */
   readonly routes: readonly Route[];
 }

@@ -5,6 +5,7 @@ import { healthRoutes } from "./routes/health.ts";
 import { keyRoutes } from "./routes/key.ts";
 import { listingRoutes } from "./routes/listing.ts";
 import { maintenanceRoutes } from "./routes/maintenance.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 
 /** Every route of the service. */
 export const ROUTES: readonly Route[] = [
@@ -14,5 +15,6 @@ export const ROUTES: readonly Route[] = [
   ...batchRoutes,
   ...maintenanceRoutes,
   ...healthRoutes,
+  ...metricsRoutes,
   ...descriptionRoutes,
 ];

@@ -1,0 +1,88 @@
+/** Everything that is measured of one store and of the servers in front of it. */
+
+import { type Clock, systemClock } from "../../clock.ts";
+import { KvError, type StoreObserver, type StoreStats } from "../../mod.ts";
+import { MetricSet } from "./metric_set.ts";
+import { observeStore, type StoreWatch } from "./observed_store.ts";
+import { OperationCounts } from "./operation_counts.ts";
+import { processMetrics, type ProgramInfo } from "./process_metrics.ts";
+import { StoreMetrics } from "./store_metrics.ts";
+import { Tracing } from "./tracing.ts";
+
+/** Options of {@link Telemetry}. */
+export interface TelemetryOptions {
+  /** What the program was made from, for `cairn_build_info` (default: not known, and left out). */
+  program?: ProgramInfo;
+  /** The clock to go by (default: the machine's). */
+  clock?: Clock;
+}
+
+/**
+ * The metrics and spans of one store and one application; nothing of it is shared with others.
+ *
+ * @example
+ * ```ts ignore
+ * import { KvStore } from "@cairn/kv";
+ * import { createApp, Telemetry } from "@cairn/kv/http";
+ *
+ * const telemetry = new Telemetry();
+ * const store = await KvStore.open("./data", { observer: telemetry.observer });
+ * const app = createApp(store, { telemetry }); // GET /metrics has it all
+ * ```
+ */
+export class Telemetry {
+  /** The metrics. */
+  readonly metrics: MetricSet = new MetricSet();
+  /** The spans. */
+  readonly tracing: Tracing = new Tracing();
+  /** The time that everything is measured by. */
+  readonly clock: Clock;
+  /** For the option `observer` of `KvStore.open`; without it, there are no figures of fsyncs. */
+  readonly observer: StoreObserver;
+
+  #watch: StoreWatch = { operations: new OperationCounts(), tracing: this.tracing, open: {} };
+  #store: { stats?: () => StoreStats } | undefined;
+  #observed: object | undefined;
+
+  /** Begins at zero. */
+  constructor({ program, clock = systemClock }: TelemetryOptions = {}) {
+    this.clock = clock;
+    const ofStore = new StoreMetrics(() => this.#figures());
+    this.observer = ofStore.observer;
+    this.metrics.add(
+      this.#watch.operations.metric(),
+      {
+        name: "cairn_change_feeds_open",
+        help: "Change feeds that somebody follows",
+        type: "gauge",
+        collect: () => [{ value: this.#watch.open.changes ?? 0 }],
+      },
+      ...ofStore.metrics(),
+      ...processMetrics(clock, program),
+    );
+  }
+
+  /** The store for servers to use instead of `store`: it does the same, and is counted here. */
+  observe<Store extends object>(store: Store): Store {
+    if (this.#store === store) return this.#observed as Store;
+    if (this.#store !== undefined) {
+      throw new KvError(
+        "InvalidArgument",
+        "A Telemetry belongs to one store: create another for another store",
+      );
+    }
+    this.#store = store;
+    const observed = observeStore(store, this.#watch);
+    this.#observed = observed;
+    return observed;
+  }
+
+  /** Undefined if there is no store, or it is closed: the other metrics are worth having even so. */
+  #figures(): StoreStats | undefined {
+    try {
+      return this.#store?.stats?.();
+    } catch {
+      return undefined;
+    }
+  }
+}
