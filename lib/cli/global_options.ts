@@ -10,7 +10,8 @@ export interface GlobalOptions {
   db: string;
   json?: true;
   logLevel?: LogLevel;
-  logFormat: LogFormat;
+  /** By default it depends on whether a person is looking. */
+  logFormat?: LogFormat;
 }
 
 /** Where the store is when nothing says otherwise. */
@@ -25,9 +26,22 @@ export function addGlobalOptions(program: Command): void {
         .default(process.env["CAIRN_DB"] || DIRECTORY_DEFAULT),
     )
     .option("--json", "print JSON")
-    .addOption(new Option("--log-level <level>", "log to stderr").choices(LOG_LEVELS))
     .addOption(
-      new Option("--log-format <format>", "how log entries look").choices(LOG_FORMATS)
-        .default("pretty"),
+      fromEnvironment(
+        new Option("--log-level <level>", "log to stderr").choices(LOG_LEVELS),
+        "CAIRN_LOG_LEVEL",
+      ),
+    )
+    .addOption(
+      fromEnvironment(
+        new Option("--log-format <format>", "how log entries look; on a terminal pretty, else json")
+          .choices(LOG_FORMATS),
+        "CAIRN_LOG_FORMAT",
+      ),
     );
+}
+
+/** A variable that is set to nothing counts as not set. */
+function fromEnvironment(option: Option, name: string): Option {
+  return process.env[name] === "" ? option : option.env(name);
 }

@@ -1,8 +1,10 @@
 /** Log entries on standard error: one line each, for people or for programs. */
 
 import { configureSync, type LogRecord, type Sink } from "@logtape/logtape";
-import { writeFully } from "./descriptor.ts";
-import { colourEnabled, escapeControls } from "./terminal_text.ts";
+import { isatty } from "node:tty";
+import { systemClock } from "../clock.ts";
+import { openLogOutput } from "./log_output.ts";
+import { colourEnabled, escapeControls, escapeControlsInJson } from "./terminal_text.ts";
 
 /** What `--log-level` accepts. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error", "silent"] as const;
@@ -15,6 +17,8 @@ export const LOG_FORMATS = ["pretty", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
 
 const STDERR = 2;
+/** Longer texts are cut: an error may quote something that somebody sent. */
+const TEXT_LENGTH_MAX = 2000;
 const COLOUR_BY_LEVEL: Record<string, string> = {
   debug: "\x1b[90m",
   info: "\x1b[32m",
@@ -23,19 +27,17 @@ const COLOUR_BY_LEVEL: Record<string, string> = {
   fatal: "\x1b[31m",
 };
 
-/** Sends log entries of `level` and above to standard error. */
-export function configureLogging(level: LogLevel, format: LogFormat): void {
+/**
+ * Sends log entries of `level` and above to standard error; without a format, for people if it is a
+ * terminal, and otherwise for programs.
+ */
+export function configureLogging(level: LogLevel, format: LogFormat | undefined): void {
   if (level === "silent") return;
   const colour = colourEnabled(STDERR);
-  const encoder = new TextEncoder();
-  const stderr: Sink = (record) => {
-    const line = format === "json" ? jsonLine(record) : prettyLine(record, colour);
-    try {
-      writeFully(STDERR, encoder.encode(`${line}\n`));
-    } catch {
-      // A log that nobody can read must not stop the store.
-    }
-  };
+  const json = (format ?? (isatty(STDERR) ? "pretty" : "json")) === "json";
+  const lineOf = (record: LogRecord) => json ? jsonLine(record) : prettyLine(record, colour);
+  const output = openLogOutput((dropped) => lineOf(droppedRecord(dropped)));
+  const stderr: Sink = (record) => output.writeLine(lineOf(record));
   configureSync({
     reset: true,
     sinks: { stderr },
@@ -52,13 +54,13 @@ export function jsonLine(record: LogRecord): string {
   const properties = Object.fromEntries(
     Object.entries(record.properties).map(([name, value]) => [name, plain(value)]),
   );
-  return JSON.stringify({
+  return escapeControlsInJson(JSON.stringify({
     time: new Date(record.timestamp).toISOString(),
     level: record.level,
     logger: record.category.join("."),
     message: messageOf(record),
     ...properties,
-  });
+  }));
 }
 
 /** `2026-01-31T12:00:00.000Z info cairn: message name=value`, without what the message says already. */
@@ -81,9 +83,26 @@ function messageOf(record: LogRecord): string {
   );
 }
 
+function droppedRecord(dropped: number): LogRecord {
+  const message = "{dropped} log entries were dropped: standard error was not read fast enough";
+  return {
+    category: ["cairn"],
+    level: "warning",
+    message: message.split(/\{dropped\}/).flatMap((part, index) =>
+      index > 0 ? [dropped, part] : part
+    ),
+    rawMessage: message,
+    timestamp: systemClock.now(),
+    properties: { dropped },
+  };
+}
+
 /** JSON knows neither errors nor bigints. */
 function plain(value: unknown): unknown {
-  if (value instanceof Error) return value.message;
+  if (value instanceof Error) return plain(value.message);
+  if (typeof value === "string" && value.length > TEXT_LENGTH_MAX) {
+    return `${value.slice(0, TEXT_LENGTH_MAX)}...`;
+  }
   return typeof value === "bigint" ? String(value) : value;
 }
 

@@ -20,6 +20,14 @@ export function escapeControls(text: string): string {
   });
 }
 
+/** As {@link escapeControls}, for JSON, which itself escapes only the oldest of these characters. */
+export function escapeControlsInJson(json: string): string {
+  return json.replace(
+    UNSAFE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 /** A name inside a message: quoted, escaped, and cut when it is too long to read. */
 export function quoted(text: string): string {
   const shown = text.length > 80 ? `${text.slice(0, 77)}...` : text;

@@ -95,7 +95,8 @@ test("serve: a port in use is a connection error, and the store is free again", 
 
 test("serve: logs what it does to standard error, for people or programs", async () => {
   using directory = new TemporaryDirectory();
-  const pretty = await startServer(directory.path).then((server) => server.stop());
+  const pretty = await startServer(directory.path, ["--log-format", "pretty"])
+    .then((server) => server.stop());
   assert.match(pretty.stderr, /^\d{4}-\d\d-\d\dT[\d:.]+Z info cairn\S*: /m);
   assert(!pretty.stderr.includes("\x1b"));
   const json = await startServer(directory.path, ["--log-format", "json", "--log-level", "debug"])
