@@ -140,5 +140,5 @@ test("request log: what a client sends neither ends a line nor begins another", 
     // deno-lint-ignore no-control-regex
     assert.doesNotMatch(line, /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202e]/);
   }
-  assert.match(JSON.parse(jsonLine(record)).error, /^bad\r\n\x1b\[31m/);
+  assert(JSON.parse(jsonLine(record)).error.startsWith("bad\r\n\x1b[31m"));
 });

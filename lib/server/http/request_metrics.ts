@@ -6,7 +6,8 @@ import type { RouteTemplates } from "./route_templates.ts";
 
 const METHODS = ["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH"];
 const OTHER_METHOD = "other";
-const METHOD_LABELS = [...METHODS, OTHER_METHOD];
+/** The values of the label `method`. */
+export const METHOD_LABELS: readonly string[] = [...METHODS, OTHER_METHOD];
 const STATUS_CLASSES = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /** The label for a method; whatever clients make up is `other`. */
