@@ -239,6 +239,35 @@ test("metrics: open change feeds, until they are left or end", async () => {
   assert.equal(await open(), 0);
 });
 
+test("metrics: the store's other methods and properties are what they are", async () => {
+  const telemetry = new Telemetry();
+  const stream = new ReadableStream<Uint8Array>();
+  class Source {
+    #size = 7;
+    readonly kind = "test";
+    get size(): number {
+      return this.#size;
+    }
+    has(key: string): boolean {
+      return key === "a" && this.#size === 7;
+    }
+    backup(): ReadableStream<Uint8Array> {
+      return stream;
+    }
+  }
+  const store = telemetry.observe(new Source());
+  assert.deepEqual([store.size, store.kind, store.has("a"), store.has("b")], [
+    7,
+    "test",
+    true,
+    false,
+  ]);
+  assert.equal(store.backup(), stream);
+  const families = parseExposition(await telemetry.metrics.render("prometheus"));
+  const labels = { operation: "backup", result: "ok" };
+  assert.equal(valueOf(families, "cairn_operations_total", labels), 1);
+});
+
 test("metrics: neither keys nor what clients make up becomes a label", async () => {
   await using service = await ObservedService.start({
     open: { durability: { bytes: 1 << 20, millis: 3_600_000 } },

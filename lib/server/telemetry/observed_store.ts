@@ -88,17 +88,25 @@ function observePromise(
     throw error;
   };
   const counted = (a: unknown, b: unknown, c: unknown): Promise<unknown> => {
+    let result: Promise<unknown>;
     try {
-      return (call(a, b, c) as Promise<unknown>).then(succeeded, failed);
+      result = call(a, b, c) as Promise<unknown>;
     } catch (error) {
       counts[resultOf(error)]++;
       return Promise.reject(error);
     }
+    // What a store hands out at once, such as a stream, has been had.
+    return result instanceof Promise ? result.then(succeeded, failed) : succeeded(result);
   };
   return (a, b, c) => {
     if (!tracing.enabled) return counted(a, b, c);
     const { span, context } = tracing.beginOperation(operation);
-    return tracing.run(context, () => counted(a, b, c)).then(
+    const result = tracing.run(context, () => counted(a, b, c));
+    if (!(result instanceof Promise)) {
+      span.end();
+      return result;
+    }
+    return result.then(
       (result) => {
         span.end();
         return result;
