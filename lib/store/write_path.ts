@@ -13,6 +13,7 @@ import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
 import { CommandLog, type Logger } from "../telemetry/logger.ts";
 import { GroupCommit } from "./group_commit.ts";
+import { assertConditions, isAboutState } from "./conditions.ts";
 import { isGone, type Keydir } from "./keydir.ts";
 import { LazySync } from "./lazy_sync.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -33,7 +34,6 @@ import {
   checkBatch,
   checkDeleteOptions,
   checkSetOptions,
-  type Conditions,
   expiryOf,
   NO_CONDITIONS,
 } from "./write_options.ts";
@@ -136,7 +136,7 @@ export class WritePath {
     const conditions = options === undefined ? NO_CONDITIONS : checkSetOptions(options);
     const expiresAt = options === undefined ? 0 : expiryOf(options, this.#clock);
     encoder.beginAt(writer.reserve(encoder.roomOfSet(key, value)), key);
-    if (conditions !== NO_CONDITIONS) this.#assertConditions(key, conditions);
+    if (conditions !== NO_CONDITIONS) assertConditions(key, conditions, this.#currentVersion());
     const lsn = writer.takeLsn();
     encoder.finishSet(key, value, expiresAt, lsn);
     encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
@@ -155,7 +155,7 @@ export class WritePath {
     if (this.#currentVersion() === 0) {
       throw new KvError("NotFound", `Key ${showKey(key)} does not exist`);
     }
-    if (conditions !== NO_CONDITIONS) this.#assertConditions(key, conditions);
+    if (conditions !== NO_CONDITIONS) assertConditions(key, conditions, this.#currentVersion());
     const lsn = writer.takeLsn();
     encoder.finishDelete(lsn);
     encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
@@ -182,7 +182,8 @@ export class WritePath {
     }
     for (const { key, version } of checks) {
       encoder.beginAt(writer.reserve(encoder.room(key)), key);
-      this.#assertConditions(key, { ifAbsent: version === null, ifVersion: version });
+      const conditions = { ifAbsent: version === null, ifVersion: version };
+      assertConditions(key, conditions, this.#currentVersion());
     }
     if (ops.length === 0) return writer.lsnAppended;
     return this.#encodeBatch(ops, expiries, room);
@@ -396,27 +397,4 @@ export class WritePath {
     if (address === 0 || this.#keydir.isExpired(address, this.#clock)) return 0;
     return index.lsn(address);
   }
-
-  #assertConditions(key: KeyInput, { ifAbsent, ifVersion }: Conditions): void {
-    const version = this.#currentVersion();
-    if (ifAbsent && version !== 0) {
-      throw new KvError(
-        "ConditionFailed",
-        `Key ${showKey(key)} exists already, with version ${version}: nothing was written`,
-      );
-    }
-    if (ifVersion !== null && version !== ifVersion) {
-      const found = version === 0 ? "does not exist" : `has version ${version}`;
-      throw new KvError(
-        "ConditionFailed",
-        `Key ${showKey(key)} ${found}, not version ${ifVersion}: nothing was written`,
-      );
-    }
-  }
-}
-
-/** Whether a write was refused because of what the store holds, rather than for what was asked. */
-function isAboutState(error: unknown): boolean {
-  return error instanceof KvError &&
-    (error.code === "ConditionFailed" || error.code === "NotFound");
 }

@@ -148,10 +148,6 @@ function broken(): HttpError {
   return new HttpError("BadRequest", "The body ended before all of it had arrived");
 }
 
-function endedEarly(): never {
-  throw new HttpError("BadRequest", "The body ended before all of it had arrived");
-}
-
 function valueTooLarge(bytesMax: number): HttpError {
   return new HttpError("ValueTooLarge", `A value may have at most ${bytesMax} bytes`, CLOSE);
 }
