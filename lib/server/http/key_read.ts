@@ -53,9 +53,7 @@ export function describeKey({ store }: Service, request: Request): Response {
   const refused = refusedByPreconditions(info, request.headers);
   if (refused !== undefined) return refused;
   if (info === undefined) throw keyMissing(key);
-  const response = withState(new Response(null, { headers: FIXED_HEADERS }), info);
-  response.headers.set("content-length", String(info.size));
-  return response;
+  return withLength(withState(new Response(null, { headers: FIXED_HEADERS }), info), info.size);
 }
 
 /** A response if the preconditions allow no other. Throws if the key is not as it must be. */
@@ -78,7 +76,10 @@ function answer(key: string, entry: Entry | undefined, headers: Headers): Respon
 
 function whole(entry: Entry): Response {
   const body = entry.value as Uint8Array<ArrayBuffer>;
-  return withState(new Response(body, { headers: FIXED_HEADERS }), entry);
+  return withLength(
+    withState(new Response(body, { headers: FIXED_HEADERS }), entry),
+    body.length,
+  );
 }
 
 function partial(entry: Entry, header: string, ifRange: string | null): Response {
@@ -99,6 +100,12 @@ function partial(entry: Entry, header: string, ifRange: string | null): Response
   const part = value.subarray(first, last + 1) as Uint8Array<ArrayBuffer>;
   const response = withState(new Response(part, { status: 206, headers: FIXED_HEADERS }), entry);
   response.headers.set("content-range", `bytes ${first}-${last}/${value.length}`);
+  return withLength(response, part.length);
+}
+
+/** Says how long the body is, so that nobody has to look at it to know. */
+function withLength(response: Response, byteLength: number): Response {
+  response.headers.set("content-length", String(byteLength));
   return response;
 }
 

@@ -61,7 +61,7 @@ export function observeStore<Store extends object>(store: Store, watch: StoreWat
 }
 
 function observeMethod(store: object, name: string, method: Method, watch: StoreWatch): Method {
-  const call: Method = (a, b, c) => method.call(store, a, b, c);
+  const call: Method = (a, b, c) => (store as Record<string, Method>)[name]!(a, b, c);
   const known = METHODS[name];
   if (known === undefined) return method.bind(store);
   const [operation, form] = known;
