@@ -132,7 +132,7 @@ test(
     assert.equal(await status(OTHER), 404);
     const { stderr } = await server.stop();
     assert.match(stderr, /Read the files of tokens and certificate again/);
-    assert.match(stderr, /error .*so the old stay: .*6 characters/);
+    assert.match(stderr, /"level":"error".*so the old stay: .*6 characters/);
     assert.doesNotMatch(stderr, /canary/);
   },
 );
@@ -153,7 +153,10 @@ test("without a token, this machine only: an address of others needs more", asyn
   ]);
   assert.equal(await statusOf(`http://127.0.0.1:${server.port}/healthz`), 200);
   const { stderr } = await server.stop();
-  assert.match(stderr, /warning cairn: Other machines can reach this server, without a token/);
+  assert.match(
+    stderr,
+    /"level":"warning","logger":"cairn","message":"Other machines can reach this server, without a token/,
+  );
 });
 
 test("by default nothing but 127.0.0.1 answers", async () => {
