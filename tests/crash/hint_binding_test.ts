@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvError } from "../../lib/errors.ts";
+import { decodeActive, encodeActive } from "../../lib/format/active.ts";
 import {
   decodeSyncMark,
   encodeSyncMark,
+  SEGMENT_FRAME_BYTES,
   SYNC_FRAME_BYTES,
   type SyncMark,
 } from "../../lib/format/control_record.ts";
@@ -38,6 +40,15 @@ test("a closed segment whose last mark is damaged is refused, in spite of its hi
   }
 });
 
+/** A segment with its last mark changed, whose checksum holds all the same. */
+function withLastMark(log: Uint8Array, change: (mark: SyncMark) => SyncMark): Uint8Array {
+  const at = log.length - SYNC_FRAME_BYTES;
+  const view = new DataView(log.buffer, log.byteOffset);
+  const buffer = allocateBuffer(SYNC_FRAME_BYTES);
+  encodeSyncMark(buffer, 0, change(decodeSyncMark(view, at, readU64(view, at + LSN_OFFSET))));
+  return joined(log.subarray(0, at), buffer.bytes);
+}
+
 const CHANGES: Record<string, (mark: SyncMark) => SyncMark> = {
   "another file": (mark) => ({ ...mark, fileId: mark.fileId + 1 }),
   "another place": (mark) => ({ ...mark, ownOffset: mark.ownOffset - 1 }),
@@ -47,12 +58,7 @@ const CHANGES: Record<string, (mark: SyncMark) => SyncMark> = {
 for (const [what, change] of Object.entries(CHANGES)) {
   test(`a closed segment that ends with a mark of ${what} is refused, in spite of its hint`, async () => {
     const { image } = await writeSegments();
-    const log = bytesOf(image, FIRST_LOG);
-    const at = log.length - SYNC_FRAME_BYTES;
-    const view = new DataView(log.buffer, log.byteOffset);
-    const buffer = allocateBuffer(SYNC_FRAME_BYTES);
-    encodeSyncMark(buffer, 0, change(decodeSyncMark(view, at, readU64(view, at + LSN_OFFSET))));
-    const changed = joined(log.subarray(0, at), buffer.bytes);
+    const changed = withLastMark(bytesOf(image, FIRST_LOG), change);
     await mustRefuse(withFile(image, FIRST_LOG, changed));
     assert.notDeepEqual(await problemsOf(withFile(image, FIRST_LOG, changed)), []);
   });
@@ -85,4 +91,27 @@ test("what a hint covers was durable, also where ACTIVE could not be told", asyn
   const log = bytesOf(image, FIRST_LOG);
   const [, , last] = framesOf(log).slice(-3);
   await mustRefuse(withFile(image, FIRST_LOG, log.subarray(0, last!.offset)));
+});
+
+test("a hint that ends with a mark that does not seal leaves the sealing to the opening", async () => {
+  const { image } = await writeSegments();
+  const state = decodeActive(bytesOf(image, "ACTIVE"));
+  assert(!("message" in state));
+  // As if the first segment were not closed, and its last mark written before the last fsync.
+  const segments = [{ fileId: 1, length: SEGMENT_FRAME_BYTES, chain: 0 }];
+  const log = withLastMark(
+    bytesOf(image, FIRST_LOG),
+    (mark) => ({ ...mark, durableOffset: mark.durableOffset - 1 }),
+  );
+  const unsealed = new Map([
+    [FIRST_LOG, log],
+    [HINT_NAMES[0]!, bytesOf(image, HINT_NAMES[0]!)],
+    ["ACTIVE", encodeActive({ ...state, segments })],
+  ]);
+  const fs = fromImage(unsealed);
+  const store = await openInMemory({}, fs);
+  assert.equal(store.stats().replay.hints, 1);
+  const opened = bytesOf(takeImage(fs), FIRST_LOG);
+  assert.equal(opened.length, log.length + SYNC_FRAME_BYTES);
+  await store.close();
 });

@@ -34,10 +34,6 @@ export const activeMutants: MutantGroup = {
       replace: "complete: scanner.chain === expected.chain,",
       why: "a segment of another length is not the one that was closed",
       tests: ["crash/closed_segment", "crash/active_damage"],
-      equivalent: {
-        because: "the chain is over all frames, and bytes that are no frame are damage already",
-        together: "length and chain of closed segments",
-      },
     },
     {
       name: "chain of closed segments",

@@ -172,7 +172,7 @@ export const markMutants: MutantGroup = {
       find: "    sealed: mark.durableOffset === mark.ownOffset,\n",
       replace: "    sealed: mark.durableOffset <= mark.ownOffset,\n",
       why: "a log that was not closed must be synced before it is read",
-      tests: ["crash/recovered_log", "crash/power_cut", "store/hint"],
+      tests: ["crash/hint_binding"],
     },
   ],
 };
