@@ -5,8 +5,9 @@ import type { Outcome } from "./mutation_outcome.ts";
 import { BUN, ROOT } from "./toolchain.ts";
 
 const TEST_TIMEOUT_MS = 120_000;
-/** A run of tests that takes longer hangs: all of them take a minute on an idle machine. */
-const RUN_TIMEOUT_MS = 600_000;
+/** What takes longer hangs; on an idle machine the likely tests take seconds, all of them a minute. */
+const LIKELY_TIMEOUT_MS = 240_000;
+const WIDER_TIMEOUT_MS = 900_000;
 const COPIED = ["lib", "tests", "scripts", "docs", "main.ts", "deno.json", "deno.lock"];
 /** Seeds of the simulated disk for each mutant; they are enough for all of them to be caught. */
 const CRASH_SEEDS_DEFAULT = "300";
@@ -50,7 +51,7 @@ export class MutationWorkspace {
         variants.push(variant);
       }
     }
-    const { success, output } = await this.#run(Deno.execPath(), [
+    const { success, output } = await this.#run(WIDER_TIMEOUT_MS, Deno.execPath(), [
       "check",
       "--frozen",
       "--quiet",
@@ -62,7 +63,7 @@ export class MutationWorkspace {
 
   /** Runs all tests on the engine as it is; returns the one that fails. */
   async runAllTests(): Promise<string | undefined> {
-    return (await this.#test(this.#widerTests([])));
+    return await this.#test(this.#widerTests([]), WIDER_TIMEOUT_MS);
   }
 
   /** Makes the mutant, and runs tests until one fails; if `quick`, only the likely ones. */
@@ -75,11 +76,9 @@ export class MutationWorkspace {
     try {
       for (const [file, text] of mutated) await Deno.writeTextFile(`${this.#path}/${file}`, text);
       const likely = mutant.tests.map((name) => `tests/${name}_test.ts`);
-      const runs = quick ? [likely] : [likely, this.#widerTests(likely)];
-      for (const files of runs) {
-        const by = await this.#test(files);
-        if (by !== undefined) return { kind: "caught", by, seconds: seconds() };
-      }
+      const by = await this.#test(likely, LIKELY_TIMEOUT_MS) ??
+        (quick ? undefined : await this.#test(this.#widerTests(likely), WIDER_TIMEOUT_MS));
+      if (by !== undefined) return { kind: "caught", by, seconds: seconds() };
       return { kind: "survived", seconds: seconds() };
     } finally {
       for (const [file, text] of originals) await Deno.writeTextFile(`${this.#path}/${file}`, text);
@@ -111,8 +110,8 @@ export class MutationWorkspace {
   }
 
   /** Runs test files until a test fails; returns which, undefined if none does. */
-  async #test(files: readonly string[]): Promise<string | undefined> {
-    const { success, output, timedOut } = await this.#run(BUN, [
+  async #test(files: readonly string[], timeoutMs: number): Promise<string | undefined> {
+    const { success, output, timedOut } = await this.#run(timeoutMs, BUN, [
       "test",
       "--bail",
       `--timeout=${TEST_TIMEOUT_MS}`,
@@ -120,7 +119,7 @@ export class MutationWorkspace {
     ]);
     if (success) return undefined;
     const file = [...output.matchAll(/^(tests\/\S+_test\.ts):$/gm)].at(-1)?.[1] ?? "no file";
-    if (timedOut) return `the time limit of ${RUN_TIMEOUT_MS / 1000} s only (it hangs), in ${file}`;
+    if (timedOut) return `the time limit of ${timeoutMs / 1000} s only (it hangs), in ${file}`;
     const test = /^\(fail\) (.*?)(?: \[[\d.]+ ?m?s\])?$/m.exec(output)?.[1];
     const hangs = /this test timed out after/.test(output)
       ? " by its time limit only (it hangs),"
@@ -130,11 +129,12 @@ export class MutationWorkspace {
   }
 
   async #run(
+    timeoutMs: number,
     command: string,
     args: string[],
   ): Promise<{ success: boolean; output: string; timedOut: boolean }> {
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), RUN_TIMEOUT_MS);
+    const timer = setTimeout(() => controller.abort(), timeoutMs);
     try {
       const { success, stdout, stderr } = await new Deno.Command(command, {
         args,

@@ -115,6 +115,30 @@ test("batched: an fsync follows after so many bytes, and holds writers back if i
   await until("all is durable", () => store.stats().durableVersion === 8);
 });
 
+test("batched: what was written while an fsync ran is not taken for durable with it", async () => {
+  const fs = new InterceptingFileSystem(new MemoryFileSystem());
+  await using store = await openInMemory(
+    { durability: { bytes: 4096, millis: 3_600_000 }, clock: new TestClock() },
+    fs,
+  );
+  using gate = new Gate();
+  fs.beforeSyncAsync = () => gate.pass();
+  await store.set("a", new Uint8Array(5000));
+  await until("an fsync has begun", () => gate.waiting === 1);
+  await store.set("b", new Uint8Array(3000));
+  const third = store.set("c", new Uint8Array(3000));
+  gate.open();
+  gate.close();
+  await third;
+  await until("the next fsync has begun", () => gate.waiting === 1);
+  let acknowledged = false;
+  const fourth = store.set("d", new Uint8Array(3000)).then(() => acknowledged = true);
+  for (let i = 0; i < 5; i++) await turn();
+  assert.equal(acknowledged, false, "the first fsync covered nothing but the first write");
+  gate.open();
+  await fourth;
+});
+
 test("64 sets at once share a few fsyncs", async () => {
   await using store = await openInMemory();
   const before = store.stats().syncs;

@@ -129,12 +129,7 @@ export const compactionMutants: MutantGroup = {
       find: "op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now)",
       replace: "op === OP_DELETE",
       why: "it must be gone at opening, and the figures exact",
-      tests: ["store/expiry", "store/replay"],
-      equivalent: {
-        because:
-          "it hides older values as any value does, readers look at the time, and it is removed at once",
-        together: "expired: at opening it hides nothing, and readers do not look at the time",
-      },
+      tests: ["store/resurrection"],
     },
     {
       name: "expired: at opening it is skipped",
@@ -151,20 +146,6 @@ export const compactionMutants: MutantGroup = {
       file: "lib/store/store.ts",
       find: "if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;",
       replace: "if (address === 0) return 0;",
-      why: "a value would be seen after its time",
-      tests: ["store/expiry"],
-    },
-    {
-      name: "expired: at opening it hides nothing, and readers do not look at the time",
-      file: REPLAY,
-      find: "op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now)",
-      replace: "op === OP_DELETE",
-      and: [{
-        file: "lib/store/store.ts",
-        find:
-          "if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;",
-        replace: "if (address === 0) return 0;",
-      }],
       why: "a value would be seen after its time",
       tests: ["store/expiry"],
     },
@@ -191,6 +172,10 @@ export const compactionMutants: MutantGroup = {
       replace: "address !== 0 && inputIds",
       why: "an entry would point at an older value than the one just written",
       tests: ["store/compaction", "crash/power_cut", "store/model"],
+      equivalent: {
+        because: "an entry with another version points at a segment that is not among the inputs",
+        together: "compare before moving: version and segment",
+      },
     },
     {
       name: "compare before moving: segment",
@@ -326,7 +311,7 @@ export const compactionMutants: MutantGroup = {
       find: "      log.active.reserveFileIds(nextFileId, log.keydir.segments.ordered);\n",
       replace: "",
       why: "a leftover that comes back after a crash would be in the way of a new file",
-      tests: ["store/rotation", "crash/power_cut", "crash/misplaced_files"],
+      tests: ["crash/leftover_ids"],
     },
   ],
 };

@@ -138,6 +138,10 @@ export const hintMutants: MutantGroup = {
       replace: "",
       why: "a segment that was cut, or went on, is another one",
       tests: ["crash/hint_damage", "crash/closed_segment", "store/hint"],
+      equivalent: {
+        because:
+          "a mark must stand at the end of what is covered, and what comes behind it is scanned",
+      },
     },
     {
       name: "more covered than is there",

@@ -98,7 +98,7 @@ export const writeMutants: MutantGroup = {
       find: "      () => this.#noteDurable(position),\n",
       replace: "      () => this.#noteDurable(this.#appended),\n",
       why: "what came while it ran is not covered by it",
-      tests: ["store/visibility", "crash/power_cut"],
+      tests: ["store/visibility"],
     },
     {
       name: "batched: waiting writers are not told of a failure",
