@@ -19,7 +19,7 @@ import {
   withFile,
 } from "../support/disk_image.ts";
 import { FIRST_LOG } from "../support/killed_store.ts";
-import { withoutHints, writeSegments } from "../support/segmented_store.ts";
+import { SEGMENT_NAMES, withoutHints, writeSegments } from "../support/segmented_store.ts";
 import { mustOpen, mustRefuse, problemsOf } from "../support/store_outcome.ts";
 import { PATH } from "../support/test_store.ts";
 
@@ -106,6 +106,11 @@ test(
     assert.equal((await problemsOf(withFile(image, "ACTIVE", undefined))).length, 1);
     const onlyLog = new Map([[FIRST_LOG, bytesOf(image, FIRST_LOG)]]);
     await mustRefuse(onlyLog);
+    const hint = SEGMENT_NAMES[0]!.replace(".log", ".hint");
+    await mustRefuse(new Map([[hint, bytesOf(image, hint)]]));
+    // One that was just begun holds nothing, but others were there before it.
+    const begun = bytesOf(image, SEGMENT_NAMES[1]!).subarray(0, SEGMENT_FRAME_BYTES);
+    await mustRefuse(new Map([[SEGMENT_NAMES[1]!, begun]]));
   },
 );
 

@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CrashFileSystem } from "../support/crash_file_system.ts";
+import { equalBytes } from "../support/disk_image.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { read } from "../support/store_outcome.ts";
-import { openInMemory } from "../support/test_store.ts";
+import { openInMemory, pattern } from "../support/test_store.ts";
 
 const STATE = { a: "1", b: "2" };
 const SEEDS = 8;
@@ -93,4 +94,52 @@ test("what a failed fsync left in memory only is written again before anything f
     assert.deepEqual((await read(again)).state, { ...state, c: "3" }, `seed ${seed}`);
   }
   assert(found > 0, "the failed write was found in memory");
+});
+
+test("closing whose fsync fails, then a process that only opens and closes, then a power cut", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  let struck = 0;
+  for (const failing of [1, 2, 3]) {
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const fs = new CrashFileSystem({ random: new SeededRandom(seed) });
+      const store = await openInMemory({}, fs);
+      await store.set("a", "1");
+      await store.set("b", "2");
+      fs.faults.plan("sync", failing);
+      await store.close().catch(() => {});
+      if (fs.faults.struck) struck++;
+      fs.restart("kill");
+      fs.faults.heal();
+      await (await openInMemory({}, fs)).close();
+      fs.restart("power");
+      const again = await openInMemory({}, fs);
+      assert.deepEqual((await read(again)).state, STATE, `fsync ${failing}, seed ${seed}`);
+      fs.stop();
+    }
+  }
+  assert(struck > SEEDS, "some failed");
+});
+
+test("of a long value that a failed fsync left in memory all of it is written again", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const value = pattern((2 << 20) + 999);
+  for (let seed = 0; seed < SEEDS; seed++) {
+    const fs = new CrashFileSystem({ random: new SeededRandom(seed) });
+    const store = await openInMemory({}, fs);
+    fs.faults.plan("sync", 1);
+    await assert.rejects(store.set("long", value), { code: "Io" });
+    await store.close().catch(() => {});
+    fs.restart("kill");
+    fs.faults.heal();
+    const reopened = await openInMemory({}, fs);
+    const found = await reopened.get("long");
+    if (found !== undefined) assert(equalBytes(found, value));
+    fs.stop();
+    fs.restart("power");
+    const again = await openInMemory({}, fs);
+    assert.equal((await again.get("long"))?.length, found?.length, `seed ${seed}`);
+    fs.stop();
+  }
 });

@@ -1,15 +1,20 @@
 /** All mutants, by what they are about. */
 
 import { activeMutants } from "./groups/active.ts";
+import { changesMutants } from "./groups/changes.ts";
 import { checksumMutants } from "./groups/checksum.ts";
 import { compactionMutants } from "./groups/compaction.ts";
 import { directorySyncMutants } from "./groups/directory_sync.ts";
+import { handoverMutants } from "./groups/handover.ts";
 import { hintMutants } from "./groups/hint.ts";
 import { indexMutants } from "./groups/index.ts";
+import { leftoversMutants } from "./groups/leftovers.ts";
 import { lengthMutants } from "./groups/length.ts";
 import { markMutants } from "./groups/mark.ts";
+import { newStoreMutants } from "./groups/new_store.ts";
 import { openingMutants } from "./groups/opening.ts";
 import { placeMutants } from "./groups/place.ts";
+import { snapshotMutants } from "./groups/snapshot.ts";
 import { syncMutants } from "./groups/sync.ts";
 import { toolsMutants } from "./groups/tools.ts";
 import { truncationMutants } from "./groups/truncation.ts";
@@ -24,12 +29,17 @@ export const MUTANT_GROUPS: readonly MutantGroup[] = [
   checksumMutants,
   markMutants,
   activeMutants,
+  leftoversMutants,
   placeMutants,
   lengthMutants,
   hintMutants,
   compactionMutants,
+  handoverMutants,
   writeMutants,
   openingMutants,
   indexMutants,
+  changesMutants,
+  snapshotMutants,
+  newStoreMutants,
   toolsMutants,
 ];

@@ -14,12 +14,14 @@ class BusyFileSystem extends MemoryFileSystem {
   beforeListing: (() => void) | undefined;
   /** Names that are not there yet when they are first looked for. */
   readonly notYet = new Set<string>();
+  /** Names that are listed, but gone when somebody opens them. */
+  readonly nearlyGone: string[] = [];
 
   override readDirectory(path: string): string[] {
     const act = this.beforeListing;
     this.beforeListing = undefined;
     act?.();
-    return super.readDirectory(path);
+    return [...super.readDirectory(path), ...this.nearlyGone];
   }
 
   override stat(path: string) {
@@ -66,4 +68,13 @@ test("a store that gets its ACTIVE while it is looked for has not lost it", asyn
   fs.notYet.add(`${WAL}/ACTIVE`);
   assert.deepEqual((await mustOpen(fs, { readOnly: true })).state, { a: "1" });
   assert.equal(fs.notYet.size, 0);
+});
+
+test("an output that a compaction gives up while it is looked at is no newer segment", async () => {
+  const fs = new BusyFileSystem();
+  const writer = await openInMemory(SMALL, fs);
+  await writer.set("a", "1");
+  await writer.close();
+  fs.nearlyGone.push("0000000099.log");
+  assert.deepEqual((await mustOpen(fs, { readOnly: true })).state, { a: "1" });
 });

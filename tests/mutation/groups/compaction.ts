@@ -39,8 +39,8 @@ export const compactionMutants: MutantGroup = {
     {
       name: "tombstone: newer than what was visible at the beginning",
       file: COMPACTION,
-      find: "const droppableLsn = group.at(-1)! < cleanCount ? lsnVisible : 0;",
-      replace: "const droppableLsn = group.at(-1)! < cleanCount ? Infinity : 0;",
+      find: "group.at(-1)! < cleanCount ? Math.min(lsnVisible, forgettable) : 0;",
+      replace: "group.at(-1)! < cleanCount ? forgettable : 0;",
       why: "what it deletes may have been alive when segments were found to be clean",
       tests: ["store/resurrection", "store/compaction", "crash/power_cut"],
       equivalent: {
@@ -51,8 +51,8 @@ export const compactionMutants: MutantGroup = {
     {
       name: "tombstone: newer than what was visible, in a segment that is not all visible",
       file: COMPACTION,
-      find: "const droppableLsn = group.at(-1)! < cleanCount ? lsnVisible : 0;",
-      replace: "const droppableLsn = group.at(-1)! < cleanCount ? Infinity : 0;",
+      find: "group.at(-1)! < cleanCount ? Math.min(lsnVisible, forgettable) : 0;",
+      replace: "group.at(-1)! < cleanCount ? forgettable : 0;",
       and: [{
         file: COMPACTION,
         find: "\n      .filter((segment) => segment.lastLsn <= lsnVisible);",
@@ -90,8 +90,8 @@ export const compactionMutants: MutantGroup = {
     {
       name: "dropped records: what ACTIVE said before is forgotten",
       file: COMPACTION,
-      find: "      Math.max(active.droppedLsn, group.droppedLsn),\n",
-      replace: "      group.droppedLsn,\n",
+      find: "active.replace(remaining, Math.max(active.droppedLsn, group.droppedLsn));",
+      replace: "active.replace(remaining, group.droppedLsn);",
       why: "followers would not be told that they have missed a delete",
       tests: ["store/dropped_lsn"],
     },
@@ -241,33 +241,31 @@ export const compactionMutants: MutantGroup = {
     {
       name: "inputs removed before ACTIVE is replaced",
       file: COMPACTION,
-      find: "    active.replace(\n      remaining,",
-      replace: `    removeDurably(
-      fs,
-      directory,
-      inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]),
-    );
-    active.replace(\n      remaining,`,
+      find: "      active.replace(remaining, ",
+      replace: `      removeDurably(
+        this.#context.fs,
+        this.#context.directory,
+        inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]),
+      );
+      active.replace(remaining, `,
       why: "a crash between the two leaves no log",
       tests: ["crash/power_cut"],
     },
     {
       name: "inputs closed before entries are moved",
       file: COMPACTION,
-      find: `    for (const output of outputs) await this.#relocate(inputs, output);
-    const bytesBefore = inputs.reduce((sum, input) => sum + input.length, 0);
-    keydir.segments.forget(inputs);
+      find: `      for (const output of outputs) await this.#relocate(inputs, output);
+      keydir.segments.forget(inputs);
 `,
-      replace: `    const bytesBefore = inputs.reduce((sum, input) => sum + input.length, 0);
-    keydir.segments.forget(inputs);
-    for (const output of outputs) await this.#relocate(inputs, output);
+      replace: `      keydir.segments.forget(inputs);
+      for (const output of outputs) await this.#relocate(inputs, output);
 `,
       why: "readers would meet entries that point at closed files",
       tests: ["store/compaction"],
     },
     {
       name: "inputs closed while they are read",
-      file: "lib/log/segment.ts",
+      file: "lib/log/pinned_file.ts",
       find: "    this.#retired = true;\n    if (this.#pins === 0) this.file.close();",
       replace: "    this.#retired = true;\n    this.file.close();",
       why: "a long value would be cut off in the middle",

@@ -5,6 +5,7 @@ import type { MutantGroup } from "../mutant.ts";
 const REPLAY = "lib/store/replay.ts";
 const READER = "lib/log/hint_reader.ts";
 const BUILDER = "lib/store/hint_builder.ts";
+const BINDING = "lib/log/hint_binding.ts";
 const VERIFY = "lib/tools/verify_hint.ts";
 
 export const hintMutants: MutantGroup = {
@@ -203,7 +204,7 @@ export const hintMutants: MutantGroup = {
     },
     {
       name: "verify: bound by count and chain",
-      file: VERIFY,
+      file: BINDING,
       find: "mark?.recordCount === header.recordCount && mark.chain === header.chain;",
       replace: "mark !== undefined;",
       why: "a hint of another state of the segment would be called sound",
@@ -211,7 +212,7 @@ export const hintMutants: MutantGroup = {
     },
     {
       name: "verify: bound by chain",
-      file: VERIFY,
+      file: BINDING,
       find: "mark?.recordCount === header.recordCount && mark.chain === header.chain;",
       replace: "mark?.recordCount === header.recordCount;",
       why: "a hint of another state of the segment would be called sound",
@@ -219,12 +220,28 @@ export const hintMutants: MutantGroup = {
     },
     {
       name: "verify: that it is bound to a mark",
-      file: VERIFY,
+      file: BINDING,
       find: `decodeFrame(frame, 0, count, frameHeader) === FRAME_OK &&
     frameHeader.op === OP_SYNC;`,
       replace: "decodeFrame(frame, 0, count, frameHeader) >= FRAME_OK;",
       why: "the end of the segment may be damaged",
       tests: ["crash/hint_binding"],
+    },
+    {
+      name: "verify: bound by the segment's id",
+      file: BINDING,
+      find: '  if (header.fileId !== fileId) return "stands for another segment";\n',
+      replace: "",
+      why: "a hint of another segment would be called sound",
+      tests: ["tools/verify", "tools/verify_segments"],
+    },
+    {
+      name: "verify: covers no more than there is",
+      file: BINDING,
+      find: "  if (coveredLength > size) return ",
+      replace: "  if (coveredLength < 0) return ",
+      why: "the message says what is wrong",
+      tests: ["tools/verify", "tools/verify_segments"],
     },
     {
       name: "verify: the header of an entry's record",

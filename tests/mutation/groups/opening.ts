@@ -96,40 +96,6 @@ export const openingMutants: MutantGroup = {
       tests: ["fs/node_file_system"],
     },
     {
-      name: "leftovers removed before the log was found to be sound",
-      file: OPEN,
-      find: "    const log = await replayAll(",
-      replace:
-        "    removeDurably(fs, directory, leftovers.names);\n    const log = await replayAll(",
-      why: "they may be what a repair needs",
-      tests: ["crash/misplaced_files"],
-    },
-    {
-      name: "leftovers never removed",
-      file: OPEN,
-      find: "      removeDurably(fs, directory, leftovers.names);\n",
-      replace: "",
-      why: "what nobody names would fill the disk",
-      tests: ["crash/misplaced_files"],
-    },
-    {
-      name: "leftovers: files of the log count as such",
-      file: OPEN,
-      find: "    if (!parsed.temporary && inLog.has(parsed.fileId)) continue;\n",
-      replace: "",
-      why: "the log itself would be removed",
-      tests: ["store/replay"],
-    },
-    {
-      name: "leftovers: files of other names count as such",
-      file: OPEN,
-      find: "    if (parsed === undefined) continue;\n",
-      replace:
-        '    if (parsed === undefined) {\n      if (name.includes(".")) names.push(name);\n      continue;\n    }\n',
-      why: "they are nobody's business here",
-      tests: ["crash/misplaced_files"],
-    },
-    {
       name: "a missing segment is an ordinary error",
       file: OPEN,
       find: "    throw segmentMissing(path, fileId, error);\n",
@@ -148,8 +114,8 @@ export const openingMutants: MutantGroup = {
     {
       name: "readOnly: syncs what it reads",
       file: OPEN,
-      find: "  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();\n",
-      replace: "  if (!(replay.sealed && isNoted)) newest.file.sync();\n",
+      find: "    if (!options.readOnly) vouch(",
+      replace: "    vouch(",
       why: "it touches nothing",
       tests: ["tools/source_untouched"],
     },

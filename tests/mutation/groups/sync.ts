@@ -8,6 +8,7 @@ const LAZY_SYNC = "lib/store/lazy_sync.ts";
 const DURABLE = "lib/fs/durable.ts";
 const NODE_FS = "lib/fs/node_file_system.ts";
 const OPEN = "lib/store/open_log.ts";
+const TAIL = "lib/log/tail_rewrite.ts";
 const WRITE_PATH = "lib/store/write_path.ts";
 
 export const syncMutants: MutantGroup = {
@@ -102,7 +103,7 @@ export const syncMutants: MutantGroup = {
     {
       name: "recovered log",
       file: OPEN,
-      find: "  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();\n",
+      find: "  newest.file.sync();\n",
       replace: "",
       why: "what a killed process wrote is read from now on, and must stay true",
       tests: ["crash/recovered_log", "crash/power_cut"],
@@ -110,10 +111,52 @@ export const syncMutants: MutantGroup = {
     {
       name: "recovered log that is sealed but not noted in ACTIVE",
       file: OPEN,
-      find: "!(replay.sealed && isNoted)",
-      replace: "!replay.sealed",
+      find: "if (replay.sealed && isNoted) return;",
+      replace: "if (replay.sealed) return;",
       why: "the mark that seals says nothing about itself",
       tests: ["crash/recovered_log", "crash/power_cut"],
+    },
+    {
+      name: "recovered log: not written anew",
+      file: OPEN,
+      find: "  rewriteTail(newest.file, replay.durableOffset, newest.length);\n",
+      replace: "",
+      why: "after a failed fsync, the next one writes nothing: what was read would be lost",
+      tests: ["crash/recovered_log"],
+    },
+    {
+      name: "recovered log: written anew after the fsync only",
+      file: OPEN,
+      find:
+        "  rewriteTail(newest.file, replay.durableOffset, newest.length);\n  newest.file.sync();\n",
+      replace:
+        "  newest.file.sync();\n  rewriteTail(newest.file, replay.durableOffset, newest.length);\n",
+      why: "what is written behind an fsync is not covered by it",
+      tests: ["crash/recovered_log"],
+    },
+    {
+      name: "recovered log: written anew from too late on",
+      file: TAIL,
+      find: "  for (let offset = start; offset < end;) {\n",
+      replace: "  for (let offset = Math.min(start + 16, end); offset < end;) {\n",
+      why: "a frame whose beginning is lost is no frame",
+      tests: ["crash/recovered_log"],
+    },
+    {
+      name: "recovered log: written anew from where the scan ended",
+      file: "lib/store/replay.ts",
+      find: "      this.durableOffset = durableOffset;\n",
+      replace: "      this.durableOffset = Math.max(durableOffset, validEnd);\n",
+      why: "what no mark calls durable must be written anew",
+      tests: ["crash/recovered_log"],
+    },
+    {
+      name: "recovered log: only the first piece written anew",
+      file: TAIL,
+      find: "    offset += count;\n",
+      replace: "    offset = Math.max(offset + count, end);\n",
+      why: "a long record would be lost in the middle",
+      tests: ["crash/recovered_log"],
     },
     {
       name: "torn tail that was cut off",
@@ -134,7 +177,7 @@ export const syncMutants: MutantGroup = {
       replace: "",
       and: [{
         file: OPEN,
-        find: "  if (!options.readOnly && !(replay.sealed && isNoted)) newest.file.sync();\n",
+        find: "  newest.file.sync();\n",
         replace: "",
       }],
       why: "one of the two must make the cut durable",
@@ -239,6 +282,12 @@ export const syncMutants: MutantGroup = {
       file: LAZY_SYNC,
       find: "this.#running = this.#writer.syncPooled().then(",
       replace: "this.#running = Promise.resolve(this.#writer.writeOut()).then(",
+      and: [{
+        file: LAZY_SYNC,
+        // It would wait for ever, without giving anybody else a turn.
+        find: "    while (this.#writer.lsnDurable < lsn) {\n",
+        replace: "    if (this.#writer.lsnDurable < lsn) {\n",
+      }],
       why: "flush resolves when everything is durable",
       tests: ["crash/flush"],
     },

@@ -207,11 +207,13 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: a failed rotation passes",
       file: WRITER,
-      find: `      this.#adopt(segment);
+      find: `        throw error;
+      }
     } catch (error) {
       throw this.#fail(error);
     }`,
-      replace: `      this.#adopt(segment);
+      replace: `        throw error;
+      }
     } catch (error) {
       throw error;
     }`,
@@ -221,8 +223,8 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: ACTIVE names the new segment too late",
       file: WRITER,
-      find: "      active.replace([...segments.ordered, segment]);\n      this.#adopt(segment);\n",
-      replace: "      this.#adopt(segment);\n",
+      find: "        active.replace([...segments.ordered, segment]);\n",
+      replace: "",
       why: "records in a segment that nobody names are lost",
       tests: ["crash/power_cut", "store/rotation"],
     },

@@ -1,0 +1,176 @@
+/** Mutants of what lies beside the log: leftovers of a crash, an older ACTIVE, a log without one. */
+
+import type { MutantGroup } from "../mutant.ts";
+
+const LEFTOVERS = "lib/store/leftovers.ts";
+const OPEN = "lib/store/open_log.ts";
+
+export const leftoversMutants: MutantGroup = {
+  name: "leftovers, ACTIVE that is missing or older",
+  mutants: [
+    {
+      name: "leftovers removed before the log was found to be sound",
+      file: OPEN,
+      find: "    const log = await replayAll(",
+      replace:
+        "    removeDurably(fs, directory, leftovers.names);\n    const log = await replayAll(",
+      why: "they may be what a repair needs",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "leftovers never removed",
+      file: OPEN,
+      find: "      removeDurably(fs, directory, leftovers.names);\n",
+      replace: "",
+      why: "what nobody names would fill the disk",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "leftovers: files of the log count as such",
+      file: LEFTOVERS,
+      find: "    if (!parsed.temporary && inLog.has(parsed.fileId)) continue;\n",
+      replace: "",
+      why: "the log itself would be removed",
+      tests: ["store/replay"],
+    },
+    {
+      name: "leftovers: files of other names count as such",
+      file: LEFTOVERS,
+      find: "    if (parsed === undefined) continue;\n",
+      replace:
+        '    if (parsed === undefined) {\n      if (name.includes(".")) names.push(name);\n      continue;\n    }\n',
+      why: "they are nobody's business here",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "leftovers: another store's temporary names stay",
+      file: LEFTOVERS,
+      find:
+        "    if (name === ACTIVE_NAME + TEMPORARY_SUFFIX || name === NODE_ID_NAME + TEMPORARY_SUFFIX) {\n",
+      replace: "    if (name === NODE_ID_NAME) {\n",
+      why: "what nobody names would stay for ever",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "leftovers: their ids are not counted",
+      file: LEFTOVERS,
+      find: "    fileIdMax = Math.max(fileIdMax, parsed.fileId);\n",
+      replace: "",
+      why: "a leftover that comes back after a crash would be in the way of a new file",
+      tests: ["store/rotation", "crash/power_cut", "crash/misplaced_files"],
+    },
+    {
+      name: "missing: a new store is begun over a log",
+      file: OPEN,
+      find: "  if (trace !== undefined) throw missingActive(directory, trace);\n  const leftovers",
+      replace: '  if (trace === "") throw missingActive(directory, trace);\n  const leftovers',
+      why: "a store that lost its ACTIVE would be replaced by an empty one",
+      tests: ["crash/active_damage"],
+    },
+    {
+      name: "missing: segments that hold records are no trace",
+      file: LEFTOVERS,
+      find: "    return (fs.stat(joinPath(directory, name))?.size ?? 0) > SEGMENT_FRAME_BYTES;\n",
+      replace: "    return false;\n",
+      why: "a store that lost its ACTIVE would be replaced by an empty one",
+      tests: ["crash/active_damage"],
+    },
+    {
+      name: "missing: hint files are no trace",
+      file: LEFTOVERS,
+      find: 'parsed.kind === "hint" || parsed.fileId !== FIRST_FILE_ID) return true;',
+      replace:
+        'parsed.kind !== "hint" && parsed.fileId !== FIRST_FILE_ID) return true;\n    if (parsed.kind === "hint") return false;',
+      why: "they say that there was a log, and what was in it",
+      tests: ["crash/active_damage"],
+    },
+    {
+      name: "missing: a later segment without records is no trace",
+      file: LEFTOVERS,
+      find: 'parsed.kind === "hint" || parsed.fileId !== FIRST_FILE_ID) return true;',
+      replace: 'parsed.kind === "hint") return true;',
+      why: "there was a log before it",
+      tests: ["crash/active_damage"],
+    },
+    {
+      name: "missing: what is left of creating a store passes for a log",
+      file: LEFTOVERS,
+      find: "(fs.stat(joinPath(directory, name))?.size ?? 0) > SEGMENT_FRAME_BYTES;",
+      replace: "(fs.stat(joinPath(directory, name))?.size ?? 0) > 0;",
+      why: "a crash in the first moment must not stop the next opening",
+      tests: ["crash/active_damage", "crash/power_cut"],
+    },
+    {
+      name: "missing: read as if there were no store",
+      file: OPEN,
+      find: "    if (trace !== undefined && isMissing()) throw missingActive(directory, trace);\n",
+      replace: "",
+      why: "whoever opens it must be told that there was a log",
+      tests: ["crash/active_damage"],
+    },
+    {
+      name: "missing: a store that is just being created is called damaged",
+      file: OPEN,
+      find: "    if (trace !== undefined && isMissing()) throw",
+      replace: "    if (trace !== undefined) throw",
+      why: "somebody may write ACTIVE in the same moment",
+      tests: ["store/read_only_beside_writer"],
+    },
+    {
+      name: "older: not noticed by writers",
+      file: LEFTOVERS,
+      find: "  if (newer !== undefined) throw olderActive(directory, newer);\n",
+      replace: "",
+      why: "segments that came later would be removed as leftovers",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "older: not noticed by readers",
+      file: OPEN,
+      find: "      assertNotOutdated(fs, directory, state);\n",
+      replace: "",
+      why: "an old state would be read without a word",
+      tests: ["crash/misplaced_files"],
+    },
+    {
+      name: "older: what a writer does meanwhile is called damage",
+      file: LEFTOVERS,
+      find: "  if (readActive(fs, directory)?.nextFileId === state.nextFileId) {\n",
+      replace: "  if (newer > 0) {\n",
+      why: "ACTIVE was right at the moment in which it was read",
+      tests: ["store/read_only_beside_writer"],
+    },
+    {
+      name: "older: any leftover is called newer",
+      file: LEFTOVERS,
+      find: "fileId >= nextFileId && holdsNewRecords(",
+      replace: "holdsNewRecords(",
+      why: "what a crash leaves of a rotation or compaction must not stop the opening",
+      tests: ["crash/misplaced_files", "crash/power_cut"],
+    },
+    {
+      name: "older: an unfinished output is called newer",
+      file: LEFTOVERS,
+      find: "scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();",
+      replace: "scanner.readHeader() && scanner.next();",
+      why: "what a crash leaves of a compaction must not stop the opening",
+      tests: ["crash/power_cut", "crash/misplaced_files"],
+    },
+    {
+      name: "older: a segment that was just begun is called newer",
+      file: LEFTOVERS,
+      find: "scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();",
+      replace: "scanner.readHeader() && !scanner.segmentHeader!.compacted;",
+      why: "what a crash leaves of a rotation must not stop the opening",
+      tests: ["crash/power_cut", "crash/misplaced_files"],
+    },
+    {
+      name: "older: an output that is gone meanwhile stops a reader",
+      file: LEFTOVERS,
+      find: '    if (systemErrorCode(error) === "ENOENT") return false;\n',
+      replace: "",
+      why: "a compaction beside it is no damage",
+      tests: ["store/read_only_beside_writer"],
+    },
+  ],
+};
