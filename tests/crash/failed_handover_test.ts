@@ -154,6 +154,27 @@ test("an output that ACTIVE could not be made to name is removed, so that space 
   }
 });
 
+test("an output stays while nobody can tell whether ACTIVE names it", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const { fs, store, state } = await openWorn();
+  const before = segmentIds(fs);
+  const isMade = () =>
+    logNames(fs).some((name) => name.endsWith(".hint") && !before.includes(parseInt(name)));
+  let isNamed = false;
+  fs.fail = ({ what, name }) => {
+    if (isNamed) return name === "ACTIVE" || what === "syncDirectory" ? "EIO" : undefined;
+    isNamed = what === "rename" && name === "ACTIVE" && isMade();
+    return undefined;
+  };
+  await failsWith("Io", /./, () => store.compact());
+  assert(isNamed);
+  fs.heal();
+  assert.deepEqual((await read(store)).state, state);
+  await store.close().catch(() => {});
+  assert.deepEqual((await mustOpen(fs)).state, state);
+});
+
 test("a segment that could not be begun leaves neither a file nor a descriptor", {
   timeout: TIMEOUT_MS,
 }, async () => {

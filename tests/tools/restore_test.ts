@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { File, OpenMode } from "../../lib/fs/file_system.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import { contentsOf } from "../support/backup_model.ts";
@@ -155,4 +156,30 @@ test("restore: an aborted one leaves nothing that opens", async () => {
   assert.equal(fs.stat(COPY), undefined);
   assert.deepEqual([fs.openPaths, fs.locks], [[], 0]);
   await restore(new AbortController().signal);
+});
+
+/** A disk that writes segments into the copy other than it was told to. */
+class LyingFileSystem extends MemoryFileSystem {
+  override open(path: string, mode: OpenMode): File {
+    const file = super.open(path, mode);
+    if (mode !== "create" || !path.startsWith(COPY) || !path.endsWith(".log")) return file;
+    const write = file.write.bind(file);
+    file.write = (buffer, offset, length, position) => {
+      const bytes = buffer.slice(offset, offset + length);
+      bytes[length >> 1]! ^= 1;
+      return write(bytes, 0, length, position);
+    };
+    return file;
+  }
+}
+
+test("restore: a disk that writes something else is found out, and nothing left that opens", async () => {
+  const fs = new LyingFileSystem();
+  const store = await openInMemory({}, fs);
+  await store.set("a", "1");
+  await store.close();
+  await failsWith("CorruptLog", /Cannot restore into.*another disk/, () => {
+    return KvStore.restore(PATH, COPY, { fileSystem: fs });
+  });
+  await failsWith("CorruptLog", /unfinished/, () => KvStore.open(COPY, { fileSystem: fs }));
 });

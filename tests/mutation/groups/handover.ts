@@ -40,6 +40,9 @@ export const handoverMutants: MutantGroup = {
       replace: "",
       why: "a descriptor that is closed twice may be another file's by then",
       tests: ["crash/failed_handover"],
+      equivalent: {
+        because: "entries that are moved and files that are closed already stay as they are",
+      },
     },
     {
       name: "handover: hint files of removed segments stay",

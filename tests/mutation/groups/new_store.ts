@@ -34,12 +34,16 @@ export const newStoreMutants: MutantGroup = {
       tests: ["store/backup", "crash/backup_crash"],
     },
     {
-      name: "aborted: copied nevertheless",
+      name: "aborted: while a file is copied",
       file: COPY,
       find: "    for await (const piece of pieces()) {\n      signal?.throwIfAborted();\n",
       replace: "    for await (const piece of pieces()) {\n",
       why: "what was given up must not become a store",
       tests: ["store/backup"],
+      equivalent: {
+        because: "it is looked at again at the end of each file",
+        together: "aborted: copied nevertheless",
+      },
     },
     {
       name: "aborted: while a file is synced",
@@ -47,7 +51,20 @@ export const newStoreMutants: MutantGroup = {
       find: "    await file.syncAsync();\n    signal?.throwIfAborted();\n",
       replace: "    await file.syncAsync();\n",
       why: "what was given up must not become a store",
-      tests: ["store/backup"],
+      tests: ["store/backup_care", "store/backup"],
+    },
+    {
+      name: "aborted: copied nevertheless",
+      file: COPY,
+      find: "    for await (const piece of pieces()) {\n      signal?.throwIfAborted();\n",
+      replace: "    for await (const piece of pieces()) {\n",
+      and: [{
+        file: COPY,
+        find: "    await file.syncAsync();\n    signal?.throwIfAborted();\n",
+        replace: "    await file.syncAsync();\n",
+      }],
+      why: "what was given up must not become a store",
+      tests: ["store/backup", "store/backup_care"],
     },
     {
       name: "the copy is not looked at",
@@ -55,7 +72,7 @@ export const newStoreMutants: MutantGroup = {
       find: "    await check?.();\n",
       replace: "    void check;\n",
       why: "what was copied wrongly would be found when it is needed",
-      tests: ["tools/restore", "crash/backup_crash"],
+      tests: ["tools/restore"],
     },
     {
       name: "names are not durable before ACTIVE",
@@ -130,7 +147,7 @@ export const newStoreMutants: MutantGroup = {
       find: "(name) => name !== ACTIVE_NAME);\n      removeDurably(fs, directory, names);",
       replace: '(name) => name !== "");\n      removeDurably(fs, directory, names.sort());',
       why: "a crash would leave files that nothing calls unfinished",
-      tests: ["crash/backup_crash"],
+      tests: ["store/backup_care", "crash/backup_crash"],
     },
     {
       name: "given up: files stay",
@@ -212,7 +229,7 @@ export const newStoreMutants: MutantGroup = {
       find: "(name === ACTIVE_NAME && holdsMarker(fs, directory))",
       replace: "name === ACTIVE_NAME",
       why: "the last that tells of a store would be replaced",
-      tests: ["store/backup", "tools/repair_directories"],
+      tests: ["store/backup_care", "store/backup", "tools/repair_directories"],
     },
     {
       name: "destination: anything in the log's directory",
@@ -221,7 +238,7 @@ export const newStoreMutants: MutantGroup = {
         "    fs.readDirectory(directory).every((name) =>\n      name === ACTIVE_NAME + TEMPORARY_SUFFIX ||\n",
       replace: "    fs.readDirectory(directory).every((name) =>\n      name !== ACTIVE_NAME ||\n",
       why: "a log that lost its ACTIVE would be mixed with the new store",
-      tests: ["store/backup", "tools/repair_directories"],
+      tests: ["store/backup_care", "store/backup", "tools/repair_directories"],
     },
     {
       name: "destination: what a failed attempt left is in the way",
@@ -288,6 +305,10 @@ export const newStoreMutants: MutantGroup = {
       replace: "  const directory",
       why: "one that cannot be is refused before anything is read",
       tests: ["tools/restore"],
+      equivalent: {
+        because:
+          "it is asked again before anything is written; only the backup would be read in vain",
+      },
     },
     {
       name: "restore: a torn tail goes along",

@@ -23,7 +23,7 @@ export const snapshotMutants: MutantGroup = {
       find: "    assertOpen();\n    return this.#takeNow();",
       replace: "    return this.#takeNow();",
       why: "its files are closed",
-      tests: ["store/snapshot", "store/backup"],
+      tests: ["store/snapshot", "store/snapshot", "store/backup"],
     },
     {
       name: "a failed write passes, though what was acknowledged may be lost",
@@ -64,7 +64,7 @@ export const snapshotMutants: MutantGroup = {
       find: "const state = active.describe(ordered);",
       replace: "const state = active.describe(ordered, 0);",
       why: "who follows a store made of the copy would not be told that deletes are missing",
-      tests: ["store/backup", "store/backup_model"],
+      tests: ["store/backup_care", "store/backup", "store/backup_model"],
     },
     {
       name: "hint files: those of any moment",
@@ -96,7 +96,7 @@ export const snapshotMutants: MutantGroup = {
       find: "    } finally {\n      snapshot.close();\n    }",
       replace: "    } finally {\n      snapshot.version;\n    }",
       why: "compaction would give no space back any more",
-      tests: ["store/backup"],
+      tests: ["store/backup_care", "store/backup"],
     },
     {
       name: "segments are not pinned",
@@ -171,7 +171,7 @@ export const snapshotMutants: MutantGroup = {
       find: "chain: isNewest ? undefined : chain,",
       replace: "chain: isNewest || chain >= 0 ? undefined : chain,",
       why: "what was damaged would be copied, and the copy not open",
-      tests: ["store/backup"],
+      tests: ["store/backup_care", "store/backup"],
     },
     {
       name: "the newest version is not compared",
@@ -180,6 +180,9 @@ export const snapshotMutants: MutantGroup = {
       replace: "lastLsn: isNewest && version < 0 ? version : undefined,",
       why: "a copy would hold less than it says",
       tests: ["store/backup"],
+      equivalent: {
+        because: "versions have no gaps up to the length of the newest segment, which is compared",
+      },
     },
     {
       name: "hint files: one written since, of a segment that had none",
@@ -188,6 +191,10 @@ export const snapshotMutants: MutantGroup = {
       replace: "",
       why: "it leaves out what was overwritten since",
       tests: ["store/backup_hints", "store/backup_model"],
+      equivalent: {
+        because: "none covers 0 bytes, and what it covers is compared as well",
+        together: "hint files: neither of the two",
+      },
     },
     {
       name: "hint files: one written anew since",
@@ -217,6 +224,9 @@ export const snapshotMutants: MutantGroup = {
       replace: "length >= 0 &&",
       why: "the copy would read a hint file in vain",
       tests: ["store/backup_hints", "tools/restore"],
+      equivalent: {
+        because: "whoever opens the copy looks at it again, and does not use it",
+      },
     },
     {
       name: "hint files: not bound to the segment",
@@ -225,6 +235,9 @@ export const snapshotMutants: MutantGroup = {
       replace: "        fileId > 0;\n",
       why: "the copy would read a hint file in vain",
       tests: ["store/backup_hints", "tools/restore"],
+      equivalent: {
+        because: "whoever opens the copy looks at it again, and does not use it",
+      },
     },
     {
       name: "hint files: damaged ones go along",
@@ -248,7 +261,7 @@ export const snapshotMutants: MutantGroup = {
       find: "      if (count < bytes.length) {\n        throw",
       replace: "      if (count < 0) {\n        throw",
       why: "the rest would be made of zeros",
-      tests: ["store/backup_hints"],
+      tests: ["store/snapshot", "store/backup_hints"],
     },
     {
       name: "hint files: not pinned while they are read",
@@ -326,14 +339,6 @@ export const snapshotMutants: MutantGroup = {
       }],
       why: "a descriptor that is closed meanwhile may be another file's by then",
       tests: ["tools/checked_segment"],
-    },
-    {
-      name: "a segment that gets shorter while it is read",
-      file: "lib/tools/read_ahead.ts",
-      find: "    if (count < bytes.length) this.#length = this.#end + count;\n",
-      replace: "",
-      why: "the copy must end, and say why",
-      tests: ["tools/checked_segment", "store/backup"],
     },
   ],
 };
