@@ -37,19 +37,24 @@ export const markMutants: MutantGroup = {
     {
       name: "writer: durable before the fsync has returned",
       file: WRITER,
-      find:
-        "    this.#syncFile(this.#segment.file);\n    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);\n  }\n\n  /** As",
-      replace:
-        "    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);\n    this.#syncFile(this.#segment.file);\n  }\n\n  /** As",
+      find: `    this.#syncSegment();
+  }
+
+  /** As`,
+      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended, 0);
+    this.#syncSegment();
+  }
+
+  /** As`,
       why: "after a failed fsync, what was not durable would be called so",
       tests: ["store/visibility", "crash/failing_disk", "crash/power_cut"],
     },
     {
       name: "writer: more durable than the pooled fsync covered",
       file: WRITER,
-      find: "    this.#noteDurable(segment, offset, lsn);\n",
+      find: "    this.#noteDurable(segment, offset, lsn, begin);\n",
       replace:
-        "    this.#noteDurable(this.#segment, this.#bufferStart + this.#used, this.#lsnAppended);\n",
+        "    this.#noteDurable(this.#segment, this.#bufferStart + this.#used, this.#lsnAppended, 0);\n",
       why: "what was appended meanwhile is in the buffer only",
       tests: ["store/visibility", "crash/power_cut"],
     },

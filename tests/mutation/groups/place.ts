@@ -153,8 +153,8 @@ export const placeMutants: MutantGroup = {
     {
       name: "batch: its conditions",
       file: WRITE_PATH,
-      find: "this.#assertConditions(key, { ifAbsent: version === null, ifVersion: version });",
-      replace: "void version;",
+      find: "      assertConditions(key, conditions, this.#currentVersion());\n    }\n",
+      replace: "      void conditions;\n    }\n",
       why: "compare-and-set over several keys",
       tests: ["store/conditions", "store/batch"],
     },

@@ -17,7 +17,7 @@ export const syncMutants: MutantGroup = {
     {
       name: "log writer: every blocking fsync",
       file: WRITER,
-      find: "      file.sync();\n",
+      find: "      this.#segment.file.sync();\n",
       replace: "",
       why: "what was acknowledged would be in the page cache only",
       tests: ["crash/power_cut"],
@@ -25,12 +25,11 @@ export const syncMutants: MutantGroup = {
     {
       name: "log writer: the one of sync()",
       file: WRITER,
-      find: `    this.#syncFile(this.#segment.file);
-    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+      find: `    this.#syncSegment();
   }
 
   /** As`,
-      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended, 0);
   }
 
   /** As`,
@@ -48,18 +47,19 @@ export const syncMutants: MutantGroup = {
     {
       name: "log writer: that of a segment being closed",
       file: WRITER,
-      find: "    this.#syncFile(closed.file);\n",
-      replace: "",
+      find: `    this.#syncSegment();
+    try {`,
+      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended, 0);
+    try {`,
       why: "ACTIVE names a closed segment only when all of it is durable",
       tests: ["crash/power_cut"],
     },
     {
       name: "log writer: that of the mark which seals",
       file: WRITER,
-      find: `    this.#syncFile(this.#segment.file);
-    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+      find: `    this.#syncSegment();
     this.#markedOffset`,
-      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended);
+      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended, 0);
     this.#markedOffset`,
       why: "ACTIVE calls the mark durable right afterwards",
       tests: ["crash/recovered_log", "crash/power_cut"],

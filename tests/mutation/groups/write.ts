@@ -6,6 +6,7 @@ const WRITER = "lib/log/log_writer.ts";
 const GROUP_COMMIT = "lib/store/group_commit.ts";
 const LAZY_SYNC = "lib/store/lazy_sync.ts";
 const WRITE_PATH = "lib/store/write_path.ts";
+const CONDITIONS = "lib/store/conditions.ts";
 
 export const writeMutants: MutantGroup = {
   name: "acknowledgement, and refusal after a failure",
@@ -54,17 +55,17 @@ export const writeMutants: MutantGroup = {
     },
     {
       name: "conditions: version",
-      file: WRITE_PATH,
-      find: "    if (ifVersion !== null && version !== ifVersion) {\n",
-      replace: "    if (ifVersion !== null && version < 0) {\n",
+      file: CONDITIONS,
+      find: "  if (ifVersion !== null && version !== ifVersion) {\n",
+      replace: "  if (ifVersion !== null && version < 0) {\n",
       why: "a write in between would be lost",
       tests: ["store/conditions"],
     },
     {
       name: "conditions: absence",
-      file: WRITE_PATH,
-      find: "    if (ifAbsent && version !== 0) {\n",
-      replace: "    if (ifAbsent && version < 0) {\n",
+      file: CONDITIONS,
+      find: "  if (ifAbsent && version !== 0) {\n",
+      replace: "  if (ifAbsent && version < 0) {\n",
       why: "a write in between would be lost",
       tests: ["store/conditions"],
     },
@@ -145,7 +146,7 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: does not remember a failure",
       file: WRITER,
-      find: "    this.#failure ??= failure;\n",
+      find: "      this.#failure = failure;\n",
       replace: "",
       why: "an fsync that is tried again may say yes to lost data",
       tests: ["crash/failing_disk", "store/visibility"],
@@ -165,10 +166,10 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: a failed blocking fsync passes",
       file: WRITER,
-      find: `      file.sync();
+      find: `      this.#segment.file.sync();
     } catch (error) {
       throw this.#fail(error);`,
-      replace: `      file.sync();
+      replace: `      this.#segment.file.sync();
     } catch (error) {
       void error;`,
       why: "what was acknowledged on its strength may be lost",
@@ -177,12 +178,12 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: a failed fsync is tried again",
       file: WRITER,
-      find: `      file.sync();
+      find: `      this.#segment.file.sync();
     } catch (error) {
       throw this.#fail(error);`,
-      replace: `      file.sync();
+      replace: `      this.#segment.file.sync();
     } catch {
-      file.sync();`,
+      this.#segment.file.sync();`,
       why: "the second one may say yes to what the first one lost",
       tests: ["crash/failing_disk", "store/visibility"],
     },
