@@ -19,6 +19,7 @@ interface SeedReport {
   stops?: number;
   faults?: number;
   backups?: number;
+  tornTails?: number;
   failure?: string;
 }
 
@@ -47,6 +48,7 @@ let done = 0;
 let stops = 0;
 let faults = 0;
 let backups = 0;
+let tornTails = 0;
 let failures = 0;
 const progress = setInterval(
   () => console.log(`${done} of ${count} seeds, ${rate()}`),
@@ -56,7 +58,7 @@ const codes = await Promise.all(Array.from({ length: jobs }, (_, job) => runJob(
 clearInterval(progress);
 console.log(
   `${done} seeds from ${from} on, ${stops} stops, ${faults} failures of the disk, ` +
-    `${backups} backups, ${rate()}: ${failures} seeds failed`,
+    `${tornTails} torn tails, ${backups} backups, ${rate()}: ${failures} seeds failed`,
 );
 Deno.exit(failures === 0 && done === count && codes.every((code) => code === 0) ? 0 : 1);
 
@@ -84,6 +86,7 @@ function take(report: SeedReport): void {
   stops += report.stops ?? 0;
   faults += report.faults ?? 0;
   backups += report.backups ?? 0;
+  tornTails += report.tornTails ?? 0;
   if (report.failure === undefined) return;
   failures++;
   console.error(`FAILED: ${report.failure}\n`);

@@ -50,6 +50,8 @@ export interface OpenedLog {
   lsn: number;
   /** Whether the newest segment ends with a mark that calls all of it durable. */
   sealed: boolean;
+  /** Whether ACTIVE knows of its records, up to its end. */
+  noted: boolean;
   replay: ReplayStats;
 }
 
@@ -77,8 +79,13 @@ export async function openForWriting(path: string, options: ResolvedOptions): Pr
     // Not before: a log that is refused must keep everything, for whoever has to repair it.
     try {
       if (!hasNodeId) writeNodeId(fs, directory, state.nodeId);
+      const { ordered } = log.keydir.segments;
+      // The same goes for the name ACTIVE, if a sync of the directory has failed: what is found may
+      // be what the disk has not. Before files are removed that an older one names, or records are
+      // appended to one that it does not.
+      if (leftovers.names.length > 0 || !log.noted) log.active.replace(ordered);
       // Ids are not reused, not even those of files that never became part of the log.
-      log.active.reserveFileIds(nextFileId, log.keydir.segments.ordered);
+      log.active.reserveFileIds(nextFileId, ordered);
       removeDurably(fs, directory, leftovers.names);
     } catch (error) {
       log.keydir.segments.close();
@@ -159,6 +166,7 @@ async function replayAll(
     for (const file of files) file.close();
     throw error;
   }
+  const newest = keydir.segments.active;
   const stats = { ...replay.stats, durationMs: clock.monotonic() - begin };
   logger.info("Opened {directory}: {records} records from {segments} segments", {
     directory,
@@ -169,10 +177,20 @@ async function replayAll(
     directory,
     active: new ActiveFile(fs, directory, state),
     keydir,
-    lsn: keydir.segments.active.lastLsn,
+    lsn: newest.lastLsn,
     sealed: replay.sealed,
+    noted: newest.recordCount > 0 && isNoted(replay, newest, state),
     replay: stats,
   };
+}
+
+/**
+ * Whether ACTIVE says that the newest segment is durable to its end, and so was replaced after that
+ * segment was begun. The last mark may say the same of all before it, but not that it is durable
+ * itself.
+ */
+function isNoted(replay: Replay, newest: Segment, state: ActiveState): boolean {
+  return replay.sealed && state.segments.at(-1)!.length === newest.length;
 }
 
 /**
@@ -180,9 +198,7 @@ async function replayAll(
  * may have left it in the page cache only, and after a failed fsync the cache may call it clean.
  */
 function vouch(replay: Replay, newest: Segment, state: ActiveState): void {
-  // The last mark may say that all before it is durable, but not that it is so itself: ACTIVE does.
-  const isNoted = state.segments.at(-1)!.length === newest.length;
-  if (replay.sealed && isNoted) return;
+  if (isNoted(replay, newest, state)) return;
   rewriteTail(newest.file, replay.durableOffset, newest.length);
   newest.file.sync();
 }

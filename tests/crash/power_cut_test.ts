@@ -16,18 +16,17 @@ const TIMEOUT_MS = 1_800_000;
 test("no promise is broken by power cuts, kills and failing disks", {
   timeout: TIMEOUT_MS,
 }, async () => {
-  let stops = 0;
-  let faults = 0;
-  let backups = 0;
+  const sum = { stops: 0, faults: 0, backups: 0, tornTails: 0, compactions: 0 };
   for (let seed = 0; seed < SEEDS; seed++) {
     const report = await runCrashSeed(seed);
-    stops += report.stops;
-    faults += report.faults;
-    backups += report.backups;
+    for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += report[name];
   }
-  assert(stops > 2 * SEEDS, "the machine did stop");
-  assert(faults > SEEDS / 4, "the disk did fail");
-  assert(backups > SEEDS / 4, "backups were made");
+  // What was to be survived did happen.
+  const least = { stops: 4, faults: 0.5, backups: 0.3, tornTails: 0.06, compactions: 0.5 };
+  for (const [name, share] of Object.entries(least)) {
+    const count = sum[name as keyof typeof sum];
+    assert(count > share * SEEDS, `${name}: ${count} in ${SEEDS} seeds`);
+  }
 });
 
 test("a seed decides everything: the same one again is the same life again", async () => {

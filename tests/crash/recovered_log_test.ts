@@ -143,3 +143,35 @@ test("of a long value that a failed fsync left in memory all of it is written ag
     fs.stop();
   }
 });
+
+test("names that a failed sync of the directory left in memory only are made durable at opening", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  let failed = 0;
+  for (let sync = 1; sync <= 24; sync++) {
+    for (let seed = 0; seed < SEEDS; seed++) {
+      const fs = new CrashFileSystem({ random: new SeededRandom(100 * sync + seed) });
+      const options = { segmentBytesMax: 4096 };
+      const store = await openInMemory(options, fs);
+      const state: Record<string, string> = {};
+      fs.faults.plan("sync", sync);
+      for (let i = 0; i < 8 && !fs.faults.struck; i++) {
+        const value = String(i).repeat(1500);
+        await store.set(`${i}`, value).then(() => state[`${i}`] = value, () => {});
+      }
+      failed += fs.faults.struck ? 1 : 0;
+      await store.close().catch(() => {});
+      fs.restart("kill");
+      fs.faults.heal();
+      const reopened = await openInMemory(options, fs);
+      await reopened.set("last", "1");
+      fs.stop();
+      fs.restart("power");
+      const again = (await read(await openInMemory(options, fs))).state;
+      for (const [key, value] of Object.entries({ ...state, last: "1" })) {
+        assert.equal(again[key], value, `${key}, sync ${sync}, seed ${seed}`);
+      }
+    }
+  }
+  assert(failed > 10 * SEEDS, "syncs did fail");
+});

@@ -34,6 +34,8 @@ export interface CrashFileSystemOptions {
 }
 
 const SHORT_PROBABILITY = 0.1;
+/** How likely a change is durable although the sync that covers it failed. */
+const FAILED_SYNC_KEEPS = 0.3;
 
 /** What ends a run: the power for all, or one process on a machine that goes on. */
 export type CrashKind = "power" | "kill";
@@ -63,7 +65,7 @@ class Inode {
    */
   failSync(number: number, random: SeededRandom): void {
     for (const { change } of this.#take(number)) {
-      if (random.chance(0.3)) this.durable = applyContent(this.durable, change);
+      if (random.chance(FAILED_SYNC_KEEPS)) this.durable = applyContent(this.durable, change);
     }
   }
 
@@ -194,11 +196,17 @@ export class CrashFileSystem implements FileSystem {
 
   syncDirectory(path: string): void {
     this.#step(path, () => {
-      this.#failAsPlanned("sync directory", path, "sync");
       this.#visible.syncDirectory(path);
+      const error = this.faults.errorOf("sync");
       const directory = this.#directory(normalize(path));
-      for (const change of directory.pending) applyName(directory.durable, change);
+      // As with files: what a failed sync leaves undone, no later one will do.
+      for (const change of directory.pending) {
+        if (error === undefined || this.#random.chance(FAILED_SYNC_KEEPS)) {
+          applyName(directory.durable, change);
+        }
+      }
       directory.pending = [];
+      if (error !== undefined) throw ioError("sync directory", path, error);
     });
   }
 
@@ -269,7 +277,8 @@ export class CrashFileSystem implements FileSystem {
     const inode = this.#inode(path);
     const generation = this.#generation;
     const alive = () => this.#assertRunning(path, generation);
-    const step = <Result>(effect: () => Result) => this.#step(path, effect, generation);
+    const step = <Result>(effect: (whole: boolean) => Result) =>
+      this.#step(path, effect, generation);
     // A descriptor stays open until the reads in flight are through.
     let inFlight = 0;
     let closed = false;
@@ -303,7 +312,9 @@ export class CrashFileSystem implements FileSystem {
         }
       },
       write: (buffer, offset, length, position) =>
-        step(() => {
+        step((whole) => {
+          // Where the process ends in the midst of a write, any part of it may have been taken.
+          if (!whole) return write(buffer, offset, this.#random.below(length + 1), position);
           const error = this.faults.errorOf("write");
           if (error === undefined) return write(buffer, offset, this.#shortened(length), position);
           // An error may come after part of the bytes were taken.
@@ -343,10 +354,15 @@ export class CrashFileSystem implements FileSystem {
     return this.#random.between(1, length - 1);
   }
 
-  #step<Result>(path: string, effect: () => Result, generation = this.#generation): Result {
+  /** Carries out a call; one that is the last may have its effect, or a write a part of it. */
+  #step<Result>(
+    path: string,
+    effect: (whole: boolean) => Result,
+    generation = this.#generation,
+  ): Result {
     this.#assertRunning(path, generation);
-    if (++this.calls < this.#stopAt) return effect();
-    if (this.#random.chance(0.5)) effect();
+    if (++this.calls < this.#stopAt) return effect(true);
+    if (this.#random.chance(0.5)) effect(this.#random.chance(0.5));
     this.#stopped = true;
     throw stoppedError(path);
   }

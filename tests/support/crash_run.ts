@@ -25,6 +25,10 @@ export interface CrashRunReport {
   faults: number;
   /** How many backups were found to be what they should. */
   backups: number;
+  /** How often opening cut off a torn tail. */
+  tornTails: number;
+  /** In how many lives the last compaction had something to do. */
+  compactions: number;
   /** Equal for two runs of the same seed: every decision was the same. */
   fingerprint: number;
 }
@@ -54,6 +58,8 @@ class CrashRun {
   #stops = 0;
   #faults = 0;
   #backups = 0;
+  #tornTails = 0;
+  #compactions = 0;
 
   constructor(seed: number) {
     this.#random = new SeededRandom(seed);
@@ -76,6 +82,8 @@ class CrashRun {
       stops: this.#stops,
       faults: this.#faults,
       backups: this.#backups,
+      tornTails: this.#tornTails,
+      compactions: this.#compactions,
       fingerprint: this.#random.below(2 ** 32),
     };
   }
@@ -95,6 +103,7 @@ class CrashRun {
       backupPrefix: `/backup-${life}`,
     }, store);
     await work.run();
+    if ((store.stats().lastCompaction?.segmentsBefore ?? 0) > 0) this.#compactions++;
     // A life ends by a stop that came, by closing, or by a stop out of the blue.
     if (!this.#fs.stopped && this.#random.chance(0.4)) await work.close();
     this.#fs.stop();
@@ -146,7 +155,7 @@ class CrashRun {
           clock: this.#clock,
           random: this.#random,
           durability: this.#durability,
-          segmentBytesMax: 4096,
+          segmentBytesMax: this.#random.pick([4096, 4096, 32_768]),
           keyBytesMax: 256,
           compaction: {
             auto: this.#random.chance(0.6),
@@ -155,6 +164,7 @@ class CrashRun {
             deadBytesMin: this.#random.pick([1, 2048]),
           },
         }));
+        if (store.stats().replay.truncatedBytes > 0) this.#tornTails++;
         if (!this.#fs.stopped && !this.#fs.faults.struck) {
           this.#fs.stopAfter(Infinity);
           this.#fs.faults.heal();
@@ -237,11 +247,13 @@ class CrashRun {
       assert(error instanceof KvError && /^(CorruptLog|Unsupported)$/.test(error.code), `${error}`);
       return assertUntouched(fs, damaged);
     }
+    const { version } = store.stats();
+    assert(version >= this.#history.promisedLsn, "nothing was dropped in silence");
     try {
-      await this.#drive(this.#history.checkCopy(store, store.stats().version, clock.now()));
-      assert(store.stats().version >= this.#history.promisedLsn, "nothing was dropped in silence");
+      await this.#drive(this.#history.checkCopy(store, version, clock.now()));
     } catch (error) {
       if (!(error instanceof KvError && error.code === "CorruptLog")) throw error;
+      await this.#drive(this.#history.checkReadable(store, version, clock.now()));
     }
     await this.#drive(store.close());
   }

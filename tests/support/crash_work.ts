@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { KvError } from "../../lib/errors.ts";
 import type { KvStore } from "../../lib/store/store.ts";
-import type { BatchOp, SetOptions } from "../../lib/store/types.ts";
+import type { BatchOp, Entry, SetOptions } from "../../lib/store/types.ts";
 import type { CrashFileSystem } from "./crash_file_system.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 import type { SteppingClock } from "./stepping_clock.ts";
@@ -43,14 +43,20 @@ export class CrashWork {
   readonly backups: BackupMade[] = [];
   readonly #context: CrashWorkContext;
   readonly #store: KvStore;
+  /** How many of the values are long. */
+  readonly #longShare: number;
   /** Calls under way; each settles, even when the machine stops. */
   readonly #underWay = new Set<Promise<unknown>>();
   #closing = false;
+  /** Whether a write was issued that failed or was refused. */
+  #writeRejected = false;
   /** What went wrong in a call under way, other than by a stop or a fault. */
   #failure: unknown;
 
   constructor(context: CrashWorkContext, store: KvStore) {
     this.#context = context;
+    // Writes of several sectors can be torn in the midst, and fill segments quickly.
+    this.#longShare = context.random.pick([0.03, 0.03, 0.3]);
     this.#store = store;
   }
 
@@ -72,7 +78,7 @@ export class CrashWork {
     this.#track(
       this.#store.close().then(() => {
         // Writes that failed were rejected one by one: closing itself may then well succeed.
-        if (!this.#disturbed) history.promise(history.lastLsn);
+        if (!this.#writeRejected) history.promise(history.lastLsn);
       }),
     );
     await this.settle();
@@ -93,6 +99,12 @@ export class CrashWork {
   /** Whether calls may fail: the machine has stopped, or the disk has failed. */
   get #disturbed(): boolean {
     return this.#context.fs.stopped || this.#context.fs.faults.struck;
+  }
+
+  /** Throws the error again, unless it is the disk's and to be expected. */
+  #tolerate(error: unknown): void {
+    const isDisk = error instanceof KvError && (error.code === "Io" || error.code === "NoSpace");
+    if (!isDisk || !this.#disturbed) throw error;
   }
 
   #step(): void {
@@ -137,13 +149,15 @@ export class CrashWork {
     const { history, immediate } = this.#context;
     const op = this.#randomSet();
     const lsn = history.issue([op]);
+    let version: number;
     try {
-      const { version } = this.#store.setSync(op.key, op.value, expiryOf(op));
-      assert.equal(version, lsn);
-      if (immediate) history.promise(lsn);
+      version = this.#store.setSync(op.key, op.value, expiryOf(op)).version;
     } catch (error) {
-      if (!this.#disturbed) throw error;
+      this.#writeRejected = true;
+      return this.#tolerate(error);
     }
+    assert.equal(version, lsn);
+    if (immediate) history.promise(lsn);
   }
 
   /** A write with a condition, which sees all that was written before, in flight or not. */
@@ -186,8 +200,8 @@ export class CrashWork {
     const lsn = history.lastLsn;
     this.#track(
       this.#store.flush().then(() => {
-        // What was refused since a fault struck was never written.
-        if (!this.#disturbed) history.promise(lsn);
+        // What was refused after a fault was never written, though it was issued.
+        if (!this.#writeRejected) history.promise(lsn);
       }),
     );
   }
@@ -212,18 +226,17 @@ export class CrashWork {
   /** What is visible now must be what the history says. */
   #read(): void {
     const { random, history, clock } = this.#context;
+    if (random.chance(0.5)) return this.#readLater(this.#randomKey());
     const key = this.#randomKey();
+    const { version, durableVersion } = this.#store.stats();
+    history.promise(durableVersion);
+    let found: Entry | undefined;
     try {
-      const { version, durableVersion } = this.#store.stats();
-      history.promise(durableVersion);
-      if (random.chance(0.5)) {
-        return history.checkRead(key, this.#store.getEntrySync(key), version, clock.now());
-      }
+      found = this.#store.getEntrySync(key);
     } catch (error) {
-      if (!this.#disturbed) throw error;
-      return;
+      return this.#tolerate(error);
     }
-    this.#readLater(key);
+    history.checkRead(key, found, version, clock.now());
   }
 
   /** Reads without blocking, while writes become visible: it must see one of the states between. */
@@ -259,17 +272,23 @@ export class CrashWork {
 
   #randomSet(): ModelOp & { op: "set" } {
     const { random, clock } = this.#context;
-    const length = random.chance(0.03) ? random.between(3000, 6000) : random.between(0, 250);
+    const length = random.chance(this.#longShare)
+      ? random.between(1000, 6000)
+      : random.between(0, 250);
     const expiresAt = random.chance(0.2) ? clock.now() + random.between(1, 2000) : 0;
     return { op: "set", key: this.#randomKey(), value: random.bytes(length), expiresAt };
   }
 
   #acknowledge(lsn: number, call: Promise<{ version: number }>): void {
     const { history, immediate } = this.#context;
-    this.#track(call.then(({ version }) => {
+    const acknowledged = call.then(({ version }) => {
       assert.equal(version, lsn);
       if (immediate) history.promise(lsn);
-    }));
+    }, (error) => {
+      this.#writeRejected = true;
+      throw error;
+    });
+    this.#track(acknowledged);
   }
 
   #mustFail(code: string, call: Promise<unknown>): void {
@@ -283,7 +302,11 @@ export class CrashWork {
 
   #track(call: Promise<unknown>): void {
     const settled: Promise<unknown> = call.catch((error) => {
-      if (!this.#disturbed || !(error instanceof KvError)) this.#failure ??= error;
+      try {
+        this.#tolerate(error);
+      } catch {
+        this.#failure ??= error;
+      }
     }).finally(() => this.#underWay.delete(settled));
     this.#underWay.add(settled);
   }

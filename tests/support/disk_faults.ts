@@ -8,8 +8,8 @@ import { SystemError } from "../../lib/fs/io_error.ts";
  */
 export type FaultKind = "read" | "write" | "sync" | "full";
 
-/** All kinds, to choose from. */
-export const FAULT_KINDS: readonly FaultKind[] = ["read", "write", "sync", "full"];
+/** All kinds, to choose from; the one that does most harm comes up most often. */
+export const FAULT_KINDS: readonly FaultKind[] = ["read", "write", "sync", "sync", "full"];
 
 /** At most one fault at a time. */
 export class DiskFaults {

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { KvError } from "../../lib/errors.ts";
 import type { KvStore } from "../../lib/store/store.ts";
 import type { Entry } from "../../lib/store/types.ts";
 
@@ -127,6 +128,20 @@ export class WriteHistory {
       expected.set(key, describe(key, entry.value, entry.version, entry.expiresAt));
     }
     assert.deepEqual([...found.values()], [...expected.values()].sort());
+  }
+
+  /** As {@link checkCopy}, of a store of which some records may be damaged: those alone are missing. */
+  async checkReadable(store: KvStore, version: number, now: number): Promise<void> {
+    for (const key of this.#stateAt(version).keys()) {
+      let found: Entry | undefined;
+      try {
+        found = await store.getEntry(key);
+      } catch (error) {
+        if (!(error instanceof KvError && error.code === "CorruptLog")) throw error;
+        continue;
+      }
+      this.checkRead(key, found, version, now);
+    }
   }
 
   #existence(entry: ModelEntry | undefined, now: number): Existence {
