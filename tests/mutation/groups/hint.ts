@@ -242,6 +242,9 @@ export const hintMutants: MutantGroup = {
       replace: "  if (coveredLength < 0) return ",
       why: "the message says what is wrong",
       tests: ["tools/verify", "tools/verify_segments"],
+      equivalent: {
+        because: "beyond the end there is no mark to be bound to; the message only says it better",
+      },
     },
     {
       name: "verify: the header of an entry's record",

@@ -24,7 +24,7 @@ export const markMutants: MutantGroup = {
       find: "      durableOffset: segment.durableLength,\n",
       replace: "      durableOffset: this.#bufferStart + at,\n",
       why: "a torn tail would be taken for damage",
-      tests: ["crash/power_cut"],
+      tests: ["log/mark", "crash/power_cut"],
     },
     {
       name: "they call too new a version durable",
