@@ -117,5 +117,13 @@ export const directorySyncMutants: MutantGroup = {
       why: "an error means that the name may be lost",
       tests: ["fs/system_calls"],
     },
+    {
+      name: "opening: the name ACTIVE is not made durable",
+      file: "lib/store/open_log.ts",
+      find: "      if (leftovers.names.length > 0 || !log.noted) log.active.replace(ordered);\n",
+      replace: "",
+      why: "after a failed sync of the directory, the disk may know an older ACTIVE than was read",
+      tests: ["crash/recovered_log"],
+    },
   ],
 };

@@ -140,8 +140,7 @@ export const hintMutants: MutantGroup = {
       why: "a segment that was cut, or went on, is another one",
       tests: ["crash/hint_damage", "crash/closed_segment", "store/hint"],
       equivalent: {
-        because:
-          "a mark must stand at the end of what is covered, and what comes behind it is scanned",
+        because: "beyond the end there is no mark to be bound to, and what lies behind is scanned",
       },
     },
     {

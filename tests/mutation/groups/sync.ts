@@ -111,8 +111,8 @@ export const syncMutants: MutantGroup = {
     {
       name: "recovered log that is sealed but not noted in ACTIVE",
       file: OPEN,
-      find: "if (replay.sealed && isNoted) return;",
-      replace: "if (replay.sealed) return;",
+      find: "  return replay.sealed && state.segments.at(-1)!.length === newest.length;",
+      replace: "  return replay.sealed && state.segments.length > 0 && newest.length > 0;",
       why: "the mark that seals says nothing about itself",
       tests: ["crash/recovered_log", "crash/power_cut"],
     },
