@@ -44,8 +44,12 @@ test("request log: nothing at debug if nobody wants it", async () => {
     isEnabledFor: (level: string) => level !== "debug",
   });
   await using service = await ObservedService.start({ app: { logger: quiet } });
-  await service.ask("GET", "/v1/kv/none");
+  const unlogged = await service.ask("GET", "/v1/kv/none");
   assert.deepEqual(logger.messages, []);
+  // A new id would find nothing; one that the caller knows goes back to it even so.
+  assert.equal(unlogged.headers.get("x-request-id"), null);
+  const known = await service.ask("GET", "/v1/kv/none", { headers: { "x-request-id": "r-1" } });
+  assert.equal(known.headers.get("x-request-id"), "r-1");
 });
 
 test("request log: a slow request is a warning", async () => {

@@ -6,10 +6,10 @@ import { Telemetry } from "../telemetry/telemetry.ts";
 import type { AccessControl } from "./access_control.ts";
 import { createGate, type Handler } from "./gate.ts";
 import { pathHandlers } from "./path_handler.ts";
-import { HttpError, problemOf, statusOf } from "./problem.ts";
+import { HttpError } from "./problem.ts";
 import { createGuard, type HostRules } from "./request_guard.ts";
 import { RequestObserver } from "./request_observer.ts";
-import { KEY_ROUTE, rawPath } from "./request_target.ts";
+import { isKeyRequest, KEY_ROUTE, rawPath } from "./request_target.ts";
 import { ROUTES } from "./routes.ts";
 import type { StoreApi } from "./store_api.ts";
 
@@ -73,10 +73,6 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
     requestsMax,
     ...(access !== undefined && { access }),
   });
-  const failed = (error: unknown, request: Request): Response => {
-    if (statusOf(error) >= 500) observer.noteError(request, error);
-    return problemOf(error);
-  };
   const service = { store: observed, valueBytesMax, logger, telemetry, routes: ROUTES };
   const handlers = new Map<string, Handler>();
   for (const [path, handle] of pathHandlers(ROUTES, service)) {
@@ -88,26 +84,18 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
     throw new HttpError("NoSuchRoute", "There is no such resource: /docs lists those there are");
   });
   app.notFound(({ req, env }) => unknown(req.raw, env));
-  app.onError((error, { req }) => failed(error, req.raw));
-  answerKeysDirectly(app, handlers.get(`${KEY_ROUTE}{key}`)!, failed);
+  app.onError((error, { req }) => observer.failed(req.raw, error));
+  answerKeysDirectly(app, handlers.get(`${KEY_ROUTE}{key}`)!);
   observer.observe(app);
   return app;
 }
 
-/** Most requests are about one key: these need no router, and are answered without one. */
-function answerKeysDirectly(
-  app: Hono,
-  handle: Handler,
-  failed: (error: unknown, request: Request) => Response,
-): void {
+/**
+ * Most requests are about one key: these need no router, and are answered without one. What they
+ * throw is left to the observer, who stands around this.
+ */
+function answerKeysDirectly(app: Hono, handle: Handler): void {
   const routed = app.fetch;
-  app.fetch = (request, env, context) => {
-    if (!rawPath(request).startsWith(KEY_ROUTE)) return routed(request, env, context);
-    try {
-      const answer = handle(request, env);
-      return answer instanceof Promise ? answer.catch((error) => failed(error, request)) : answer;
-    } catch (error) {
-      return failed(error, request);
-    }
-  };
+  app.fetch = (request, env, context) =>
+    isKeyRequest(request) ? handle(request, env) : routed(request, env, context);
 }

@@ -17,14 +17,19 @@ import type { Service } from "./route.ts";
 
 /** Longer values are read on another thread. */
 const BLOCKING_READ_BYTES_MAX = 32 * 1024;
-/** What all answers have; copied from here as a whole, which is quicker than one by one. */
-const FIXED_HEADERS = new Headers({
+/**
+ * The headers of answers. Filled in anew for each and copied by its Response as a whole, which is
+ * quicker than to give them to it one by one; the first four stay as they are.
+ */
+const answerHeaders = new Headers({
   // Whatever is stored, no browser shall take it for a page or a script of this origin.
   "content-type": "application/octet-stream",
   "x-content-type-options": "nosniff",
   "cache-control": "no-cache",
   "accept-ranges": "bytes",
 });
+/** Whether {@link answerHeaders} tells an expiry at the moment. */
+let hasExpiry = false;
 /** The last second that a date in a header can name. */
 const HTTP_DATE_MAX = Date.UTC(9999, 11, 31, 23, 59, 59);
 
@@ -53,7 +58,7 @@ export function describeKey({ store }: Service, request: Request): Response {
   const refused = refusedByPreconditions(info, request.headers);
   if (refused !== undefined) return refused;
   if (info === undefined) throw keyMissing(key);
-  return withLength(withState(new Response(null, { headers: FIXED_HEADERS }), info), info.size);
+  return new Response(null, { headers: headersOf(info, info.size) });
 }
 
 /** A response if the preconditions allow no other. Throws if the key is not as it must be. */
@@ -65,7 +70,7 @@ function refusedByPreconditions(
   if (preconditions === NO_PRECONDITIONS) return undefined;
   if (!matchHolds(preconditions, info?.version)) throw conditionFailed();
   if (info === undefined || noneMatchHolds(preconditions, info.version)) return undefined;
-  return withState(new Response(null, { status: 304, headers: FIXED_HEADERS }), info);
+  return new Response(null, { status: 304, headers: headersOf(info) });
 }
 
 function answer(key: string, entry: Entry | undefined, headers: Headers): Response {
@@ -76,10 +81,7 @@ function answer(key: string, entry: Entry | undefined, headers: Headers): Respon
 
 function whole(entry: Entry): Response {
   const body = entry.value as Uint8Array<ArrayBuffer>;
-  return withLength(
-    withState(new Response(body, { headers: FIXED_HEADERS }), entry),
-    body.length,
-  );
+  return new Response(body, { headers: headersOf(entry, body.length) });
 }
 
 function partial(entry: Entry, header: string, ifRange: string | null): Response {
@@ -98,25 +100,28 @@ function partial(entry: Entry, header: string, ifRange: string | null): Response
   }
   const { first, last } = range;
   const part = value.subarray(first, last + 1) as Uint8Array<ArrayBuffer>;
-  const response = withState(new Response(part, { status: 206, headers: FIXED_HEADERS }), entry);
+  const response = new Response(part, { status: 206, headers: headersOf(entry, part.length) });
   response.headers.set("content-range", `bytes ${first}-${last}/${value.length}`);
-  return withLength(response, part.length);
-}
-
-/** Says how long the body is, so that nobody has to look at it to know. */
-function withLength(response: Response, byteLength: number): Response {
-  response.headers.set("content-length", String(byteLength));
   return response;
 }
 
-/** Adds the headers that tell a key's state. */
-function withState(response: Response, { version, expiresAt }: Entry | KeyInfo): Response {
-  const { headers } = response;
-  headers.set("etag", entityTag(version));
+/**
+ * The headers that tell a key's state, and how long the body is so that nobody has to look at it to
+ * know. Good until the next call.
+ */
+function headersOf({ version, expiresAt }: Entry | KeyInfo, byteLength?: number): Headers {
+  answerHeaders.set("etag", entityTag(version));
+  if (byteLength === undefined) answerHeaders.delete("content-length");
+  else answerHeaders.set("content-length", String(byteLength));
   if (expiresAt !== undefined) {
     // A date has whole seconds, and this one leaves out the rest: no cache keeps it too long.
-    headers.set("expires", new Date(Math.min(expiresAt, HTTP_DATE_MAX)).toUTCString());
-    headers.set("cairn-expires-at", String(expiresAt));
+    answerHeaders.set("expires", new Date(Math.min(expiresAt, HTTP_DATE_MAX)).toUTCString());
+    answerHeaders.set("cairn-expires-at", String(expiresAt));
+    hasExpiry = true;
+  } else if (hasExpiry) {
+    answerHeaders.delete("expires");
+    answerHeaders.delete("cairn-expires-at");
+    hasExpiry = false;
   }
-  return response;
+  return answerHeaders;
 }

@@ -118,6 +118,7 @@ class BunListener implements Listener {
 
   #pendingRequests(): number {
     let pending = this.#current?.pendingRequests ?? 0;
+    if (this.#retired.size === 0) return pending;
     for (const server of this.#retired) pending += server.pendingRequests;
     return pending;
   }

@@ -9,6 +9,14 @@ export const REQUEST_ID_HEADER = "x-request-id";
 const ACCEPTED = /^[\w.:+/=@~-]{1,64}$/;
 const PREFIX_BYTES = 8;
 
+/** The caller's `X-Request-Id` if it is short and harmless; else the trace id of its `traceparent`. */
+export function givenRequestId(headers: Headers): string | undefined {
+  const given = headers.get(REQUEST_ID_HEADER);
+  if (given !== null && ACCEPTED.test(given)) return given;
+  const traceparent = headers.get("traceparent");
+  return traceparent === null ? undefined : parseTraceparent(traceparent)?.traceId;
+}
+
 /** Gives ids to requests that come without. */
 export class RequestIds {
   #prefix: string;
@@ -21,18 +29,8 @@ export class RequestIds {
     this.#prefix = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  /**
-   * The caller's `X-Request-Id` if it is short and harmless; else the trace id of its
-   * `traceparent`; else a new one.
-   */
-  idOf(headers: Headers): string {
-    const given = headers.get(REQUEST_ID_HEADER);
-    if (given !== null && ACCEPTED.test(given)) return given;
-    const traceparent = headers.get("traceparent");
-    if (traceparent !== null) {
-      const parent = parseTraceparent(traceparent);
-      if (parent !== undefined) return parent.traceId;
-    }
+  /** A new one. */
+  next(): string {
     return `${this.#prefix}-${(++this.#count).toString(36)}`;
   }
 }

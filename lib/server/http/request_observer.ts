@@ -7,8 +7,8 @@ import type { Logger } from "../../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { noteStatus, type Tracing } from "../telemetry/tracing.ts";
 import { countResponse, requestBytes } from "./body_bytes.ts";
-import { problemOf } from "./problem.ts";
-import { REQUEST_ID_HEADER, RequestIds } from "./request_id.ts";
+import { problemOf, statusOf } from "./problem.ts";
+import { givenRequestId, REQUEST_ID_HEADER, RequestIds } from "./request_id.ts";
 import { RequestLog } from "./request_log.ts";
 import { methodLabel, RequestMetrics } from "./request_metrics.ts";
 import { rawPath } from "./request_target.ts";
@@ -17,6 +17,7 @@ import { RouteTemplates } from "./route_templates.ts";
 const URL_PATH_LENGTH_MAX = 200;
 
 type Answer = Response | Promise<Response>;
+type Execution = Parameters<Hono["fetch"]>[2];
 
 /** What a {@link RequestObserver} works with. */
 export interface RequestObserverContext {
@@ -55,29 +56,32 @@ export class RequestObserver {
     this.#metrics = new RequestMetrics(this.#routes);
     this.#telemetry.metrics.add(...this.#metrics.metrics());
     const { fetch } = app;
-    app.fetch = (request, ...rest) => this.#answer(request, () => fetch(request, ...rest));
+    app.fetch = (request, env, context) => this.#answer(fetch, request, env, context);
   }
 
-  /** Notes why the service failed to do what a request asks for. */
-  noteError(request: Request, error: unknown): void {
-    this.#errors.set(request, error);
+  /** The answer to a request that threw; notes why, if the service is what failed. */
+  failed(request: Request, error: unknown): Response {
+    if (statusOf(error) >= 500) this.#errors.set(request, error);
+    return problemOf(error);
   }
 
-  #answer(request: Request, dispatch: () => Answer): Answer {
+  #answer(fetch: Hono["fetch"], request: Request, env: unknown, context: Execution): Answer {
     const begin = this.#clock.monotonic();
     this.#metrics.inFlight++;
     const route = this.#routes.indexOf(request);
     const traced = this.#tracing.enabled ? this.#beginSpan(request, route) : undefined;
     let answer: Answer;
     try {
-      answer = traced === undefined ? dispatch() : this.#tracing.run(traced.context, dispatch);
+      answer = traced === undefined
+        ? fetch(request, env as object, context)
+        : this.#tracing.run(traced.context, () => fetch(request, env as object, context));
     } catch (error) {
-      answer = this.#answerTo(request, error);
+      answer = this.failed(request, error);
     }
     if (!(answer instanceof Promise)) return this.#finish(request, route, begin, answer, traced);
     return answer.then(
       (response) => this.#finish(request, route, begin, response, traced),
-      (error) => this.#finish(request, route, begin, this.#answerTo(request, error), traced),
+      (error) => this.#finish(request, route, begin, this.failed(request, error), traced),
     );
   }
 
@@ -100,8 +104,9 @@ export class RequestObserver {
       noteStatus(traced.span, status);
       traced.span.end();
     }
-    const requestId = this.#ids.idOf(request.headers);
+    let requestId = givenRequestId(request.headers);
     if (this.#log.wants(status, durationMs)) {
+      requestId ??= this.#ids.next();
       this.#log.write({
         request,
         route: this.#routes.all[route]!,
@@ -113,12 +118,9 @@ export class RequestObserver {
         error: this.#errors.get(request),
       });
     }
-    return countResponse(method, withRequestId(response, requestId), this.#countOut);
-  }
-
-  #answerTo(request: Request, error: unknown): Response {
-    this.noteError(request, error);
-    return problemOf(error);
+    // One that is in no log and that the client does not know would find nothing.
+    const answer = requestId === undefined ? response : withRequestId(response, requestId);
+    return countResponse(method, answer, this.#countOut);
   }
 
   #beginSpan(request: Request, route: number): { span: Span; context: Context } {

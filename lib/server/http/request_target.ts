@@ -13,14 +13,21 @@ export function rawPath({ url }: Request): string {
   return url.slice(pathStart(url), pathEnd(url));
 }
 
+/** Whether a request is about one key. */
+export function isKeyRequest({ url }: Request): boolean {
+  return url.startsWith(KEY_ROUTE, pathStart(url));
+}
+
 /** The key that a request names. */
-export function keyOf(request: Request): string {
-  const path = rawPath(request);
-  if (!path.startsWith(KEY_ROUTE)) throw new HttpError("NoSuchRoute", "There is no such resource");
-  const encoded = path.slice(KEY_ROUTE.length);
+export function keyOf({ url }: Request): string {
+  const start = pathStart(url);
+  if (!url.startsWith(KEY_ROUTE, start)) {
+    throw new HttpError("NoSuchRoute", "There is no such resource");
+  }
+  const encoded = url.slice(start + KEY_ROUTE.length, pathEnd(url));
   if (encoded === "") throw new HttpError("InvalidKey", "The key is missing: use /v1/kv/{key}");
   try {
-    return decodeURIComponent(encoded);
+    return encoded.includes("%") ? decodeURIComponent(encoded) : encoded;
   } catch {
     throw new HttpError(
       "InvalidKey",
