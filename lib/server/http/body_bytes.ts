@@ -29,6 +29,7 @@ export function countResponse(
   response: Response,
   count: (byteLength: number) => void,
 ): Response | Promise<Response> {
+  if (BODYLESS_STATUSES.includes(response.status)) return response;
   const { headers } = response;
   const declared = headers.get("content-length");
   if (declared !== null) {
@@ -37,9 +38,7 @@ export function countResponse(
   }
   // Looking at the body itself would make a slow stream of it.
   const type = headers.get("content-type");
-  if (type === null || method === "HEAD" || BODYLESS_STATUSES.includes(response.status)) {
-    return response;
-  }
+  if (type === null || method === "HEAD") return response;
   return STREAMED.test(type) ? countStream(response, count) : measure(response, count);
 }
 

@@ -38,11 +38,15 @@ export function createGate(
   /** Where the runtime does not count. */
   let underWay = 0;
 
-  const admit = (request: Request, connection: Connection | undefined): void => {
+  const admit = (
+    request: Request,
+    connection: Connection | undefined,
+    pendingRequests: number,
+  ): void => {
     guard(request);
     access?.check(request, () => rawPath(request), () => addressOf(request, connection));
     // After the tokens: who has none learns nothing about the load.
-    if ((connection?.pendingRequests ?? underWay + 1) > requestsMax) {
+    if (pendingRequests > requestsMax) {
       throw new HttpError("Overloaded", "Too many requests are under way: try again", {
         "retry-after": "1",
       });
@@ -51,16 +55,16 @@ export function createGate(
 
   return (handle) => (request, connection) => {
     const view = connection as Connection | undefined;
+    const counts = view?.pendingRequests;
     try {
-      admit(request, view);
+      admit(request, view, counts ?? underWay + 1);
     } catch (error) {
       return refusal(request, error);
     }
-    const { method } = request;
-    if (view?.pendingRequests !== undefined && (method === "GET" || method === "HEAD")) {
-      return handle(request, connection);
-    }
-    return counted(handle, request, connection);
+    // Where the runtime counts, and nothing is to be given back, nothing waits for the answer.
+    return counts !== undefined && hasNoLongBody(request)
+      ? handle(request, connection)
+      : counted(handle, request, connection);
   };
 
   async function counted(
@@ -76,6 +80,13 @@ export function createGate(
       releaseBody(request);
     }
   }
+}
+
+/** Whether it is sure that no memory is reserved for a request's body. */
+function hasNoLongBody({ method, headers }: Request): boolean {
+  if (method === "GET" || method === "HEAD") return true;
+  const declared = headers.get("content-length");
+  return declared !== null && Number(declared) <= SMALL_BODY_BYTES;
 }
 
 /** The answer to a request whose body nobody will read. */

@@ -3,7 +3,7 @@
 import { KvError } from "../../errors.ts";
 import type { SetOptions } from "../../mod.ts";
 import { conditionFailed, keyMissing } from "./key_problems.ts";
-import { entityTag, preconditionsOf, writeIf } from "./preconditions.ts";
+import { ALWAYS, entityTag, preconditionsOf, writeIf } from "./preconditions.ts";
 import { invalidArgument } from "./problem.ts";
 import { readBody } from "./request_body.ts";
 import { keyOf, queryOf } from "./request_target.ts";
@@ -17,7 +17,7 @@ export async function writeKey(
 ): Promise<Response> {
   const key = keyOf(request);
   const { ttl } = queryOf(request, ["ttl"]);
-  const options: SetOptions = ttl === undefined ? {} : { ttl: parseTtl(ttl) };
+  const options: SetOptions | undefined = ttl === undefined ? undefined : { ttl: parseTtl(ttl) };
   const { headers } = request;
   if (headers.has("content-range")) {
     throw invalidArgument("Content-Range", "PUT replaces the whole value: send all of it");
@@ -28,7 +28,8 @@ export async function writeKey(
     store,
     key,
     preconditions,
-    (condition) => store.set(key, value, { ...options, ...condition }),
+    (condition) =>
+      store.set(key, value, condition === ALWAYS ? options : { ...options, ...condition }),
   );
   return new Response(null, {
     status: created ? 201 : 204,

@@ -16,6 +16,9 @@ export interface Preconditions {
 /** A condition that the store checks in the same step as it writes. */
 export type WriteCondition = Pick<SetOptions & DeleteOptions, "ifAbsent" | "ifVersion">;
 
+/** The condition of a write that nothing is demanded of. */
+export const ALWAYS: WriteCondition = {};
+
 const ENTITY_TAG_LIST = /^\s*(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*\s*$/;
 
 /** The entity tag of a version. */
@@ -53,14 +56,22 @@ export function noneMatchHolds({ noneMatch }: Preconditions, version: number | u
  * Writes if the preconditions hold, with nothing able to come between the check and the write.
  * Returns what `write` returned.
  */
-export async function writeIf<Result>(
+export function writeIf<Result>(
   store: StoreApi,
   key: string,
   preconditions: Preconditions,
   write: (condition: WriteCondition) => Promise<Result>,
 ): Promise<Result> {
   const simple = simpleCondition(preconditions);
-  if (simple !== undefined) return await write(simple);
+  return simple === undefined ? lookAndWrite(store, key, preconditions, write) : write(simple);
+}
+
+async function lookAndWrite<Result>(
+  store: StoreApi,
+  key: string,
+  preconditions: Preconditions,
+  write: (condition: WriteCondition) => Promise<Result>,
+): Promise<Result> {
   while (true) {
     const version = store.stat(key)?.version;
     if (!matchHolds(preconditions, version) || !noneMatchHolds(preconditions, version)) {
@@ -78,7 +89,7 @@ export async function writeIf<Result>(
 /** What the store can check by itself, without a look beforehand. */
 function simpleCondition({ match, noneMatch }: Preconditions): WriteCondition | undefined {
   if (match === undefined) {
-    if (noneMatch === undefined) return {};
+    if (noneMatch === undefined) return ALWAYS;
     return noneMatch === "*" ? { ifAbsent: true } : undefined;
   }
   if (noneMatch !== undefined || match === "*" || match.all.length !== 1) return undefined;

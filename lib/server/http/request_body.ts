@@ -13,7 +13,7 @@ export const processBodies = new BodyMemory();
  * throws what `tooLarge` makes, to need more memory than bodies may have, or to come too slowly. The
  * memory counts as used until {@link releaseBody}.
  */
-export async function readBody(
+export function readBody(
   request: Request,
   bytesMax: number,
   tooLarge: (bytesMax: number) => HttpError = valueTooLarge,
@@ -21,22 +21,9 @@ export async function readBody(
 ): Promise<Uint8Array> {
   const declared = request.headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
-  if (length !== undefined && length > bytesMax) throw tooLarge(bytesMax);
-  if (length !== undefined && length > SMALL_BODY_BYTES) bodies.reserve(request, length);
-  if (request.body === null) return new Uint8Array(0);
-
-  const bytes = length !== undefined && length <= SMALL_BODY_BYTES
-    ? await readSmall(request, bodies)
-    : await readLong(request, bytesMax, length, tooLarge, bodies);
-  if (length === undefined) noteBodyBytes(request, bytes.length);
-  // Half a value must never be stored as if it were whole.
-  if (length !== undefined && bytes.length !== length) {
-    throw new HttpError(
-      "BadRequest",
-      `The body has ${bytes.length} bytes, Content-Length says ${length}`,
-    );
-  }
-  return bytes;
+  return length !== undefined && length <= SMALL_BODY_BYTES && length <= bytesMax
+    ? readSmall(request, length, bodies)
+    : readOther(request, length, bytesMax, tooLarge, bodies);
 }
 
 /** Gives back the memory of a request's body, once nothing more is done with it. */
@@ -45,18 +32,37 @@ export function releaseBody(request: Request, bodies: BodyMemory = processBodies
 }
 
 /** What most requests have comes in one piece with the headers, and is had as such. */
-function readSmall(request: Request, bodies: BodyMemory): Promise<Uint8Array> {
+function readSmall(request: Request, length: number, bodies: BodyMemory): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const arrival: Arrival = { received: 0, expire: reject };
     bodies.watch(arrival);
     request.arrayBuffer().then((buffer) => {
       bodies.arrived(arrival);
-      resolve(new Uint8Array(buffer));
+      if (buffer.byteLength === length) resolve(new Uint8Array(buffer));
+      else reject(incomplete(buffer.byteLength, length));
     }, () => {
       bodies.arrived(arrival);
       reject(broken());
     });
   });
+}
+
+/** A long body, or one whose length is not known, or none. */
+async function readOther(
+  request: Request,
+  length: number | undefined,
+  bytesMax: number,
+  tooLarge: (bytesMax: number) => HttpError,
+  bodies: BodyMemory,
+): Promise<Uint8Array> {
+  if (length !== undefined && length > bytesMax) throw tooLarge(bytesMax);
+  // Not where the length is no number, which is found out below.
+  if (length !== undefined && length > SMALL_BODY_BYTES) bodies.reserve(request, length);
+  if (request.body === null) return new Uint8Array(0);
+  const bytes = await readLong(request, bytesMax, length, tooLarge, bodies);
+  if (length === undefined) noteBodyBytes(request, bytes.length);
+  else if (bytes.length !== length) throw incomplete(bytes.length, length);
+  return bytes;
 }
 
 async function readLong(
@@ -142,6 +148,14 @@ class Filled {
   bytes(): Uint8Array {
     return this.#all.subarray(0, this.#length);
   }
+}
+
+/** Half a value must never be stored as if it were whole. */
+function incomplete(byteLength: number, declared: number): HttpError {
+  return new HttpError(
+    "BadRequest",
+    `The body has ${byteLength} bytes, Content-Length says ${declared}`,
+  );
 }
 
 function broken(): HttpError {
