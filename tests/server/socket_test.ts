@@ -104,8 +104,9 @@ test("wire: a body without a length is cut off at the maximum", async () => {
     if (!socket.write("\r\n")) await new Promise((resolve) => setTimeout(resolve, 1));
     sent++;
   }
+  // What it answered is lost with the connection if bytes were still on their way then.
+  assert(response === "" ? socket.destroyed : statusOf(response) === 413, response);
   socket.destroy();
-  assert.equal(statusOf(response), 413);
   assert(sent < 1000);
   assert.equal((await fetch(`${server.url}/v1/kv/a`)).status, 404);
 });
