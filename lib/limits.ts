@@ -30,6 +30,10 @@ export const REQUESTS_MAX = 1024;
 export const BODY_BYTES_HELD_MAX = 256 << 20;
 /** Bytes of long answers that a server holds for readers at once, 256 MiB; it refuses more. */
 export const RESPONSE_BYTES_HELD_MAX = 256 << 20;
+/** Change feeds that a server has open at once; it refuses more. */
+export const CHANGE_FEEDS_MAX = 1000;
+/** Backups that a server sends at once; it refuses more. */
+export const BACKUPS_SENT_MAX = 4;
 /** A request body may take so long, in milliseconds, however short it is. */
 export const BODY_RECEIVE_MS = 20_000;
 /** And longer only if it comes at least this fast. */

@@ -49,6 +49,7 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
       "@valibot/to-json-schema",
       "@logtape/logtape",
       "@opentelemetry/api",
+      "modern-tar",
       "prom-client",
     ],
   },

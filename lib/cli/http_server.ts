@@ -39,10 +39,16 @@ export class HttpServer {
   readonly url: string;
   readonly #listener: Listener;
   readonly #access: AccessControl | undefined;
+  readonly #stopping: AbortController;
 
-  private constructor(listener: Listener, access: AccessControl | undefined) {
+  private constructor(
+    listener: Listener,
+    access: AccessControl | undefined,
+    stopping: AbortController,
+  ) {
     this.#listener = listener;
     this.#access = access;
+    this.#stopping = stopping;
     this.url = listener.url;
   }
 
@@ -54,6 +60,7 @@ export class HttpServer {
     const access = tokens === undefined ? undefined : new http.AccessControl(tokens);
     if (tls !== undefined) warnOfExpiry(tls);
     const connections = connectionLimit(http);
+    const stopping = new AbortController();
     let listener: Listener;
     try {
       listener = http.listen({
@@ -77,9 +84,10 @@ export class HttpServer {
       ...hostRules(http, options, listener.port),
       telemetry,
       slowRequestMs,
+      stopping: stopping.signal,
       ...(access !== undefined && { access }),
     });
-    return new HttpServer(listener, access);
+    return new HttpServer(listener, access, stopping);
   }
 
   /** Takes what `loadTokens` and `loadTls` find now; keeps what it has of what cannot be used. */
@@ -104,8 +112,9 @@ export class HttpServer {
     }
   }
 
-  /** As {@link Listener.close}. */
+  /** As {@link Listener.close}; change feeds, which never end by themselves, end at once. */
   close(graceMs: number): Promise<void> {
+    this.#stopping.abort();
     return this.#listener.close(graceMs);
   }
 }

@@ -279,6 +279,10 @@ test("errors of the store: each with its status and code; unexpected ones tell n
     scan: () => {
       throw error;
     },
+    changes: () => {
+      throw error;
+    },
+    snapshot: () => Promise.reject(error),
     set: () => Promise.reject(error),
     delete: () => Promise.reject(error),
     batch: () => Promise.reject(error),
@@ -293,6 +297,9 @@ test("errors of the store: each with its status and code; unexpected ones tell n
     ["PUT", "/v1/kv/a"],
     ["DELETE", "/v1/kv/a"],
     ["GET", "/v1/kv"],
+    ["GET", "/v1/changes"],
+    ["GET", "/v1/changes?since=1&wait=1"],
+    ["GET", "/v1/backup"],
     ["POST", "/v1/flush"],
     ["POST", "/v1/compact"],
     ["GET", "/v1/stats"],

@@ -13,6 +13,8 @@ export function stubStore(methods: Partial<StoreApi>): StoreApi {
     getEntry: unexpected,
     getEntrySync: unexpected,
     scan: unexpected,
+    changes: unexpected,
+    snapshot: unexpected,
     set: unexpected,
     delete: unexpected,
     batch: unexpected,

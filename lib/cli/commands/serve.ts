@@ -24,12 +24,15 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   batchBytes?: number;
   batchMillis?: number;
   slowRequestMillis: number;
+  retainChanges: number;
 }
 
 const HTTP_DEFAULT = "127.0.0.1:8620";
 const BATCH_BYTES_DEFAULT = 1 << 20;
 const BATCH_MILLIS_DEFAULT = 100;
 const SLOW_REQUEST_MILLIS_DEFAULT = 1000;
+const RETAIN_CHANGES_DEFAULT = 100_000;
+const RETAIN_CHANGES_MAX = 1_000_000_000;
 /** How long requests under way may take after a signal. */
 const GRACE_MS = 10_000;
 
@@ -68,6 +71,12 @@ export function addServe(program: Command, stdout: Output): void {
       "--batch-millis <n>",
       `with batch: or after so many milliseconds (default: ${BATCH_MILLIS_DEFAULT})`,
       integerBetween(1, 3_600_000),
+    )
+    .option(
+      "--retain-changes <n>",
+      "keep the deletes among so many newest changes, for followers that come back",
+      integerBetween(0, RETAIN_CHANGES_MAX),
+      RETAIN_CHANGES_DEFAULT,
     )
     .option(
       "--slow-request-millis <n>",
@@ -111,6 +120,7 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const { observer } = telemetry;
   await using store = await openOrCreate(options.db, {
     durability: durabilityOf(options),
+    compaction: { retainedVersions: options.retainChanges },
     observer,
   });
   const server = await HttpServer.start(store, {

@@ -1,6 +1,11 @@
 import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
-import { REQUESTS_MAX, VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
+import {
+  BACKUPS_SENT_MAX,
+  CHANGE_FEEDS_MAX,
+  REQUESTS_MAX,
+  VALUE_BYTES_MAX_DEFAULT,
+} from "../../limits.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { Telemetry } from "../telemetry/telemetry.ts";
 import type { AccessControl } from "./access_control.ts";
@@ -11,6 +16,7 @@ import { createGuard, type HostRules } from "./request_guard.ts";
 import { RequestObserver } from "./request_observer.ts";
 import { isKeyRequest, KEY_ROUTE, rawPath } from "./request_target.ts";
 import { ROUTES } from "./routes.ts";
+import { SlotLimit } from "./slot_limit.ts";
 import type { StoreApi } from "./store_api.ts";
 
 /** Options of {@link createApp}. */
@@ -19,6 +25,13 @@ export interface AppOptions extends HostRules {
   access?: AccessControl;
   /** Requests that may be under way at once (default 1024); others get 503. */
   requestsMax?: number;
+  /** Change feeds that may be open beside them (default 1000); others get 503. */
+  changeFeedsMax?: number;
+  /**
+   * Ends change feeds when it is aborted, and refuses new ones: they would never end by themselves,
+   * so abort it before you wait for requests under way.
+   */
+  stopping?: AbortSignal;
   /** Longest value to accept, in bytes; that of the store (default 64 MiB). */
   valueBytesMax?: number;
   /** Receives log entries instead of LogTape's category `cairn`, `http`. */
@@ -41,6 +54,8 @@ const SLOW_REQUEST_MS_DEFAULT = 1000;
  * | `GET HEAD PUT DELETE /v1/kv/{key}` | one value, raw bytes |
  * | `GET /v1/kv` | keys in order, a page at a time or as a stream |
  * | `POST /v1/batch` | several writes, all or nothing |
+ * | `GET /v1/changes` | what is written, live and from any version on |
+ * | `GET /v1/backup` | the whole store as a tar archive |
  * | `POST /v1/flush`, `POST /v1/compact`, `GET /v1/stats` | the store |
  * | `GET /healthz`, `GET /readyz` | whether it answers, and takes writes |
  * | `GET /metrics` | figures for Prometheus |
@@ -59,6 +74,8 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   const {
     access,
     requestsMax = REQUESTS_MAX,
+    changeFeedsMax = CHANGE_FEEDS_MAX,
+    stopping,
     valueBytesMax = VALUE_BYTES_MAX_DEFAULT,
     logger = getLogger(["cairn", "http"]),
     slowRequestMs = SLOW_REQUEST_MS_DEFAULT,
@@ -68,12 +85,23 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   const observed = telemetry.observe(store);
 
   const app = new Hono({ getPath: rawPath });
+  const feeds = new SlotLimit(changeFeedsMax, "change feeds");
   const gate = createGate({
     guard: createGuard(options),
     requestsMax,
+    countedApart: () => feeds.taken,
     ...(access !== undefined && { access }),
   });
-  const service = { store: observed, valueBytesMax, logger, telemetry, routes: ROUTES };
+  const service = {
+    store: observed,
+    valueBytesMax,
+    logger,
+    telemetry,
+    feeds,
+    backups: new SlotLimit(BACKUPS_SENT_MAX, "backups under way"),
+    stopping,
+    routes: ROUTES,
+  };
   const handlers = new Map<string, Handler>();
   for (const [path, handle] of pathHandlers(ROUTES, service)) {
     const handler = gate(handle);

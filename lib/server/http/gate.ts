@@ -29,11 +29,13 @@ export interface GateOptions {
   access?: AccessControl;
   /** Requests that may be under way at once. */
   requestsMax: number;
+  /** How many of those that a runtime counts have limits of their own. */
+  countedApart?: () => number;
 }
 
 /** Makes the gate of one application; what it returns puts a handler behind it. */
 export function createGate(
-  { guard, access, requestsMax }: GateOptions,
+  { guard, access, requestsMax, countedApart = () => 0 }: GateOptions,
 ): (handle: Handler) => Handler {
   /** Where the runtime does not count. */
   let underWay = 0;
@@ -46,7 +48,12 @@ export function createGate(
     guard(request);
     access?.check(request, () => rawPath(request), () => addressOf(request, connection));
     // After the tokens: who has none learns nothing about the load.
-    if (pendingRequests > requestsMax) {
+    // The sum first: it is only near the maximum that the rest is looked at.
+    if (
+      pendingRequests > requestsMax &&
+      (connection?.pendingRequests === undefined ||
+        pendingRequests - countedApart() > requestsMax)
+    ) {
       throw new HttpError("Overloaded", "Too many requests are under way: try again", {
         "retry-after": "1",
       });

@@ -1,14 +1,13 @@
 /** The entries that a listing goes through, and how each is written. */
 
-import { Buffer, isUtf8 } from "node:buffer";
+import { Buffer } from "node:buffer";
 import type { Entry, ScanOptions } from "../../mod.ts";
+import { writeValue } from "./json_value.ts";
 import { decodeCursor, type ListingBounds } from "./listing_cursor.ts";
 import type { StoreApi } from "./store_api.ts";
 
 /** A longer value is left out of listings: as text or base64 it would be longer than a string can be. */
 export const LISTED_VALUE_BYTES_MAX = 64 << 20;
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** What is to be listed. */
 export interface Listing {
@@ -68,13 +67,6 @@ export async function writeEntry(
     expiresAt: current.expiresAt,
     ...writeValue(current.value),
   });
-}
-
-/** A value inside JSON: as text where it is UTF-8, otherwise in base64 with a mark. */
-function writeValue(value: Uint8Array): { value: string; encoding?: "base64" } {
-  if (isUtf8(value)) return { value: decoder.decode(value) };
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
-  return { value: bytes.toString("base64"), encoding: "base64" };
 }
 
 function toBytes(bound: string | Uint8Array): Uint8Array {

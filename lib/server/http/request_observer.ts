@@ -12,6 +12,7 @@ import { givenRequestId, REQUEST_ID_HEADER, RequestIds } from "./request_id.ts";
 import { RequestLog } from "./request_log.ts";
 import { methodLabel, RequestMetrics } from "./request_metrics.ts";
 import { rawPath } from "./request_target.ts";
+import { waitedMs } from "./request_waiting.ts";
 import { RouteTemplates } from "./route_templates.ts";
 
 const URL_PATH_LENGTH_MAX = 200;
@@ -105,7 +106,9 @@ export class RequestObserver {
       traced.span.end();
     }
     let requestId = givenRequestId(request.headers);
-    if (this.#log.wants(status, durationMs)) {
+    if (
+      this.#log.wants(status, durationMs) && this.#log.wants(status, durationMs - waitedMs(request))
+    ) {
       requestId ??= this.#ids.next();
       this.#log.write({
         request,

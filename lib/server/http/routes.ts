@@ -1,5 +1,7 @@
 import type { Route } from "./route.ts";
+import { backupRoutes } from "./routes/backup.ts";
 import { batchRoutes } from "./routes/batch.ts";
+import { changesRoutes } from "./routes/changes.ts";
 import { descriptionRoutes } from "./routes/description.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { keyRoutes } from "./routes/key.ts";
@@ -13,7 +15,9 @@ export const ROUTES: readonly Route[] = [
   ...listingRoutes,
   ...keyRoutes,
   ...batchRoutes,
+  ...changesRoutes,
   ...maintenanceRoutes,
+  ...backupRoutes,
   ...healthRoutes,
   ...metricsRoutes,
   ...descriptionRoutes,

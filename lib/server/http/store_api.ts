@@ -2,6 +2,8 @@ import type { KvError } from "../../errors.ts";
 import type {
   BatchOp,
   BatchOptions,
+  ChangeFeed,
+  ChangesOptions,
   CompactionResult,
   DeleteOptions,
   Entry,
@@ -10,6 +12,7 @@ import type {
   ScanOptions,
   SetOptions,
   SetResult,
+  StoreSnapshot,
   StoreStats,
   ValueInput,
   WriteResult,
@@ -27,6 +30,10 @@ export interface StoreApi {
   stat(key: KeyInput): KeyInfo | undefined;
   /** As `KvStore.scan`. */
   scan(options?: ScanOptions): AsyncIterableIterator<Entry>;
+  /** As `KvStore.changes`. */
+  changes(options?: ChangesOptions): ChangeFeed;
+  /** As `KvStore.snapshot`. */
+  snapshot(): Promise<StoreSnapshot>;
   /** As `KvStore.set`. */
   set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<SetResult>;
   /** As `KvStore.delete`. */

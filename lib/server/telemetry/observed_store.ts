@@ -199,6 +199,15 @@ class ObservedIteration implements AsyncIterableIterator<unknown> {
     return this;
   }
 
+  /** Of a change feed: how far it has come. */
+  get version(): number | undefined {
+    return (this.#inner as { version?: number }).version;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
   #begin(): void {
     const { open, tracing } = this.#watch;
     this.#state = "open";
