@@ -5,6 +5,7 @@
  */
 
 import { DebugSwitch, type Logger } from "../../telemetry/logger.ts";
+import { waitedMs } from "./request_waiting.ts";
 import { rawPath } from "./request_target.ts";
 
 const PATH_LENGTH_MAX = 120;
@@ -61,7 +62,7 @@ export class RequestLog {
     const isRefusal = status === 503 && error === undefined;
     if (status >= 500 && !isRefusal) {
       this.#logger.error("{method} {path} failed: {error}", { ...properties, error });
-    } else if (durationMs >= this.#slowMs) {
+    } else if (durationMs - waitedMs(request) >= this.#slowMs) {
       const message = "{method} {path} was slow: {status} after {durationMs} ms";
       this.#logger.warn(message, properties);
     } else {

@@ -7,12 +7,11 @@ import type { Logger } from "../../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import { noteStatus, type Tracing } from "../telemetry/tracing.ts";
 import { countResponse, requestBytes } from "./body_bytes.ts";
-import { problemOf, statusOf } from "./problem.ts";
+import { HttpError, problemOf, statusOf } from "./problem.ts";
 import { givenRequestId, REQUEST_ID_HEADER, RequestIds } from "./request_id.ts";
 import { RequestLog } from "./request_log.ts";
 import { methodLabel, RequestMetrics } from "./request_metrics.ts";
 import { rawPath } from "./request_target.ts";
-import { waitedMs } from "./request_waiting.ts";
 import { RouteTemplates } from "./route_templates.ts";
 
 const URL_PATH_LENGTH_MAX = 200;
@@ -62,7 +61,8 @@ export class RequestObserver {
 
   /** The answer to a request that threw; notes why, if the service is what failed. */
   failed(request: Request, error: unknown): Response {
-    if (statusOf(error) >= 500) this.#errors.set(request, error);
+    const isOverload = error instanceof HttpError && error.code === "Overloaded";
+    if (statusOf(error) >= 500 && !isOverload) this.#errors.set(request, error);
     return problemOf(error);
   }
 
@@ -106,9 +106,7 @@ export class RequestObserver {
       traced.span.end();
     }
     let requestId = givenRequestId(request.headers);
-    if (
-      this.#log.wants(status, durationMs) && this.#log.wants(status, durationMs - waitedMs(request))
-    ) {
+    if (this.#log.wants(status, durationMs)) {
       requestId ??= this.#ids.next();
       this.#log.write({
         request,
