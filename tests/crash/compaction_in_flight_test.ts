@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
 import { mustOpen, read } from "../support/store_outcome.ts";
-import { openInMemory, segmentIds, turn, until } from "../support/test_store.ts";
+import { openInMemory, turn, until } from "../support/test_store.ts";
 
 const TURNS = 100;
 
@@ -27,7 +27,7 @@ test("segments closed while compaction begins are left alone until their records
   for (let turns = 0; turns < TURNS; turns++) await turn();
 
   // Two writes wait for an fsync, and compaction for the two.
-  const gate = new Gate();
+  using gate = new Gate();
   fs.beforeSyncAsync = () => gate.pass();
   const writes: Promise<unknown>[] = [set("x", "1"), set("y", "2")];
   await until("an fsync is under way", () => gate.waiting > 0);
