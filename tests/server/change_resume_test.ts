@@ -139,11 +139,17 @@ test("slow reader: nothing is taken from the feed that was not asked for, but th
   for (let i = 0; i < 2000; i++) store.setSync(`${i}`, "x".repeat(10_000));
   const changes = store.changes.bind(store);
   let taken = 0;
+  let asking = 0;
+  let askingMost = 0;
   let isEnded = false;
   store.changes = (options) => {
     const feed = changes(options);
     const { next, return: end } = feed;
-    feed.next = () => (taken++, next.call(feed));
+    feed.next = () => {
+      taken++;
+      askingMost = Math.max(askingMost, ++asking);
+      return next.call(feed).finally(() => asking--);
+    };
     feed.return = () => (isEnded = true, end.call(feed));
     return feed;
   };
@@ -161,6 +167,7 @@ test("slow reader: nothing is taken from the feed that was not asked for, but th
   const before = taken;
   for (let i = 0; i < 20; i++) await turn();
   assert.equal(taken, before);
+  assert.equal(askingMost, 1, "there is never more than one on its way");
   await reader.cancel();
   assert(isEnded);
 });

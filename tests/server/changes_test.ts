@@ -185,6 +185,7 @@ test("changes: every 15 s of quiet, a sign of life that says how far the feed ha
   await quiet({ comment: "" });
   store.setSync("user:a", "1");
   assert.equal((await reader.event()).id, 3);
+  await quiet({ comment: "" });
   await reader.leave();
 
   const lines = FeedReader.lines(await ask(service, "?prefix=user:", NDJSON));
@@ -195,7 +196,10 @@ test("changes: every 15 s of quiet, a sign of life that says how far the feed ha
   await until("somebody waits", () => clock.pendingCount() > before);
   clock.advance(15_000);
   assert.deepEqual(await next, { version: 4 });
+  const end = lines.next();
+  await until("somebody waits", () => clock.pendingCount() > before);
   await lines.leave();
+  assert.equal(await end, undefined);
   assert.equal(clock.pendingCount(), before, "no timer is left behind");
 });
 
@@ -248,6 +252,9 @@ test("poll: an answer has at most 1000 changes and about 1 MiB", async () => {
 test("poll: waits for the first change that has the prefix, or for its time", async () => {
   await using service = await ObservedService.start({ open: LAZY });
   const { clock, store } = service;
+  // The first look at the metrics sets a timer of theirs.
+  assert.equal(await feedsOpen(service), 0);
+  const timers = clock.pendingCount();
   const found = ask(service, "?wait=30&prefix=user:&values=1");
   await untilOpen(service, 1);
   store.setSync("other", "1");
@@ -268,6 +275,7 @@ test("poll: waits for the first change that has the prefix, or for its time", as
   clock.advance(1);
   const nothing = await (await vain).json();
   assert.deepEqual(nothing.changes, []);
+  assert.equal(clock.pendingCount(), timers, "no timer is left behind");
   assert(nothing.version >= 3, "it may not have come to the last change before it was over");
   assert.equal(await feedsOpen(service), 0);
   assert.deepEqual(service.logger.troubles, []);
