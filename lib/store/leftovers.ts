@@ -15,9 +15,8 @@ import {
   TEMPORARY_SUFFIX,
 } from "../format/filename.ts";
 import type { FileSystem } from "../fs/file_system.ts";
-import { systemErrorCode } from "../fs/io_error.ts";
 import { readActive } from "../log/active_file.ts";
-import { SegmentScanner } from "../log/segment_scanner.ts";
+import { holdsNewRecords } from "../log/newer_segment.ts";
 
 /** The id of the first segment of every log. */
 export const FIRST_FILE_ID = 1;
@@ -90,8 +89,9 @@ export function missingActive(directory: string, trace: string): KvError {
 }
 
 /**
- * Id of a segment that was begun after ACTIVE was written and holds records. One that ACTIVE does
- * not name is otherwise an input or an output of compaction, or was just created.
+ * Id of a segment that was begun after ACTIVE was written and holds records, or is too damaged to
+ * tell. One that ACTIVE does not name is otherwise an input or an output of compaction, or was just
+ * created.
  */
 function findNewerSegment(
   fs: FileSystem,
@@ -107,34 +107,12 @@ function findNewerSegment(
   return undefined;
 }
 
-function holdsNewRecords(
-  fs: FileSystem,
-  directory: string,
-  fileId: number,
-  nodeId: Uint8Array,
-): boolean {
-  let file;
-  try {
-    file = fs.open(joinPath(directory, segmentName(fileId)), "read");
-  } catch (error) {
-    // Gone meanwhile: a compaction that is running elsewhere has given up its output.
-    if (systemErrorCode(error) === "ENOENT") return false;
-    throw error;
-  }
-  try {
-    const scanner = new SegmentScanner(file, file.size(), { fileId, nodeId });
-    return scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();
-  } finally {
-    file.close();
-  }
-}
-
 function olderActive(directory: string, fileId: number): KvError {
   const path = joinPath(directory, segmentName(fileId));
   return new KvError(
     "CorruptLog",
-    `${path} holds records, but ${ACTIVE_NAME} is older than it and does not name it; nothing was ` +
-      `changed, restore a backup or run cairn repair`,
+    `${path} holds more than a crash leaves, but ${ACTIVE_NAME} is older than it and does not name ` +
+      `it; nothing was changed, restore a backup or run cairn repair`,
     { path, fileId },
   );
 }

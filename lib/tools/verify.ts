@@ -24,6 +24,7 @@ import { formatNodeId } from "../format/node_id.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { readActive } from "../log/active_file.ts";
+import { holdsNewRecords } from "../log/newer_segment.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
 import { pause } from "./pause.ts";
@@ -165,22 +166,20 @@ class Verifier {
       if (parsed?.kind !== "log" || parsed.temporary || named.has(parsed.fileId)) continue;
       if (parsed.fileId < state.nextFileId) continue;
       const path = joinPath(this.#directory, name);
-      const isNewer = this.#attempt(path, () => this.#holdsNewRecords(path, parsed.fileId, state));
+      if (this.#fs.stat(path)?.kind !== "file") continue;
+      const { fileId } = parsed;
+      const isNewer = this.#attempt(
+        path,
+        () => holdsNewRecords(this.#fs, this.#directory, fileId, state.nodeId),
+      );
       if (isNewer !== true) continue;
       const now = readActive(this.#fs, this.#directory);
       if (now?.nextFileId !== state.nextFileId) return;
-      this.#problem(path, 0, `holds records, but ${ACTIVE_NAME} is older and does not name it`);
-    }
-  }
-
-  #holdsNewRecords(path: string, fileId: number, { nodeId }: ActiveState): boolean {
-    if (this.#fs.stat(path)?.kind !== "file") return false;
-    const file = this.#fs.open(path, "read");
-    try {
-      const scanner = new SegmentScanner(file, file.size(), { fileId, nodeId });
-      return scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();
-    } finally {
-      file.close();
+      this.#problem(
+        path,
+        0,
+        `holds more than a crash leaves, but ${ACTIVE_NAME} is older and does not name it`,
+      );
     }
   }
 

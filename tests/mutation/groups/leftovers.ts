@@ -3,6 +3,7 @@
 import type { MutantGroup } from "../mutant.ts";
 
 const LEFTOVERS = "lib/store/leftovers.ts";
+const NEWER = "lib/log/newer_segment.ts";
 const OPEN = "lib/store/open_log.ts";
 
 export const leftoversMutants: MutantGroup = {
@@ -150,23 +151,39 @@ export const leftoversMutants: MutantGroup = {
     },
     {
       name: "older: an unfinished output is called newer",
-      file: LEFTOVERS,
-      find: "scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();",
-      replace: "scanner.readHeader() && scanner.next();",
+      file: NEWER,
+      find: "return !scanner.segmentHeader!.compacted && size > SEGMENT_FRAME_BYTES;",
+      replace: "return size > SEGMENT_FRAME_BYTES;",
       why: "what a crash leaves of a compaction must not stop the opening",
       tests: ["crash/power_cut", "crash/misplaced_files"],
     },
     {
       name: "older: a segment that was just begun is called newer",
-      file: LEFTOVERS,
-      find: "scanner.readHeader() && !scanner.segmentHeader!.compacted && scanner.next();",
-      replace: "scanner.readHeader() && !scanner.segmentHeader!.compacted;",
+      file: NEWER,
+      find: "return !scanner.segmentHeader!.compacted && size > SEGMENT_FRAME_BYTES;",
+      replace: "return !scanner.segmentHeader!.compacted;",
       why: "what a crash leaves of a rotation must not stop the opening",
       tests: ["crash/power_cut", "crash/misplaced_files"],
     },
     {
+      name: "older: a segment whose header is damaged is a leftover",
+      file: NEWER,
+      find: "    return size > SEGMENT_FRAME_BYTES ||\n",
+      replace: "    return size < 0 ||\n",
+      why: "its records would be removed with it",
+      tests: ["crash/older_active"],
+    },
+    {
+      name: "older: a short segment with a hint file is a leftover",
+      file: NEWER,
+      find: "      fs.stat(joinPath(directory, hintName(fileId))) !== undefined;\n",
+      replace: "      hintName(fileId) === directory;\n",
+      why: "the hint lists records that it once had",
+      tests: ["crash/older_active"],
+    },
+    {
       name: "older: an output that is gone meanwhile stops a reader",
-      file: LEFTOVERS,
+      file: NEWER,
       find: '    if (systemErrorCode(error) === "ENOENT") return false;\n',
       replace: "",
       why: "a compaction beside it is no damage",
