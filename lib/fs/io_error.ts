@@ -37,6 +37,7 @@ const WORDS_BY_CODE: Readonly<Record<string, string>> = {
   EDQUOT: "the disk quota is used up; free some space, then open the store again",
   EMFILE: "this process has too many files open; raise the limit (ulimit -n)",
   ENFILE: "the system has too many files open; raise the limit (fs.file-max)",
+  ENOMEM: "the system has no memory left; stop other programs, then try again",
   ENOSPC: "the disk is full; free some space, then open the store again",
   EPERM: "not permitted; run as the user who owns it, or choose another directory",
   ERR_ACCESS_DENIED: "the runtime was not given access to it; allow reading and writing it",
@@ -90,6 +91,29 @@ export function systemErrorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown }).code;
   if (typeof code === "string") return code;
   return CODE_BY_CLASS_NAME[error.name];
+}
+
+/** Refusals for want of something that all programs share. */
+const SHORTAGES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
+/** Refusals for want of a right. */
+const PROHIBITIONS: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EPERM",
+  "ERR_ACCESS_DENIED",
+  "NotCapable",
+]);
+
+/** Whether the system ran out of descriptors or memory: that says nothing about the file. */
+export function isShortage(error: unknown): boolean {
+  return SHORTAGES.has(systemErrorCode(error) ?? "");
+}
+
+/**
+ * Whether the system did not let this process at a file, be it for a shortage or for want of a
+ * right. Then nothing is known about the file, least of all that it is damaged.
+ */
+export function isRefusal(error: unknown): boolean {
+  return isShortage(error) || PROHIBITIONS.has(systemErrorCode(error) ?? "");
 }
 
 /** Why it failed, without the code in front, and the call and the path behind. */

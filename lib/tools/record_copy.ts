@@ -1,6 +1,5 @@
 /** Copies chosen records, frame by frame, from the segments of the source to the new store. */
 
-import { KvError } from "../errors.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -15,6 +14,7 @@ import {
 } from "../format/record.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
+import { isFinding } from "./finding.ts";
 import { pause } from "./pause.ts";
 import type { LostRange } from "./repair_report.ts";
 import type { RecordPlace, SalvageIndex } from "./salvage_index.ts";
@@ -23,7 +23,8 @@ import type { SourceSegment } from "./segment_choice.ts";
 import { TolerantFile } from "./tolerant_file.ts";
 
 const RECORDS_PER_SLICE = 4096;
-const OPEN_FILES_MAX = 64;
+/** Records are copied in order of their LSNs, which go through segments one after the other. */
+const OPEN_FILES_MAX = 8;
 const BUFFER_BYTES = 64 * 1024;
 
 /** What was copied, and what could not be. */
@@ -99,7 +100,7 @@ function makeLost(
   return { path, offset, length: frameLength, reason, recordsLost: 1 };
 }
 
-/** The source's files, as many open at a time as any system allows. */
+/** The source's files, of which few are open at a time. */
 class OpenFiles {
   #fs: FileSystem;
   #segments: readonly SourceSegment[];
@@ -113,15 +114,23 @@ class OpenFiles {
   get(segmentNumber: number): TolerantFile | undefined {
     let file = this.#open.get(segmentNumber);
     if (file !== undefined) return file;
+    if (this.#open.size >= OPEN_FILES_MAX) this.#closeOldest();
     try {
       file = TolerantFile.open(this.#fs, this.#segments[segmentNumber - 1]!.path);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
+      if (!isFinding(error)) throw error;
       return undefined;
     }
-    if (this.#open.size >= OPEN_FILES_MAX) this.close();
     this.#open.set(segmentNumber, file);
     return file;
+  }
+
+  #closeOldest(): void {
+    for (const [segmentNumber, file] of this.#open) {
+      file.close();
+      this.#open.delete(segmentNumber);
+      return;
+    }
   }
 
   close(): void {

@@ -50,8 +50,8 @@ export interface RepairSeams {
  * lost.
  *
  * Throws `Locked` if a store has the source open, `InvalidArgument` for an unusable destination,
- * `Io` if the source is no store or the destination cannot be written, `NoSpace`, and `Unsupported`
- * for a source of a newer format.
+ * `Io` if the source is no store, the system does not let this process read it, or the destination
+ * cannot be written, `NoSpace`, and `Unsupported` for a source of a newer format.
  */
 export async function repairStore(
   fs: FileSystem,
@@ -137,7 +137,9 @@ class Repair {
     const { missing, segments } = this.#choice;
     for (const fileId of missing) {
       const path = joinPath(joinPath(this.#report.source, WAL_NAME), segmentName(fileId));
-      this.#report.lost.push({ path, offset: 0, length: 0, reason: "the file is missing" });
+      const isThere = this.#report.skipped.some((file) => file.path === path);
+      const reason = isThere ? "the file cannot be opened" : "the file is missing";
+      this.#report.lost.push({ path, offset: 0, length: 0, reason });
     }
     if (segments.length === 0) {
       const path = joinPath(this.#report.source, WAL_NAME);

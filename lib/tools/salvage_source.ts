@@ -12,8 +12,10 @@ import {
 } from "../format/filename.ts";
 import { formatNodeId, parseNodeId } from "../format/node_id.ts";
 import type { FileLock, FileSystem } from "../fs/file_system.ts";
+import { isShortage } from "../fs/io_error.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { SEGMENT_BYTES_LIMIT } from "../limits.ts";
+import { describeFinding, isFinding } from "./finding.ts";
 import type { SkippedFile } from "./repair_report.ts";
 import { makeSourceSegment, type SourceSegment } from "./segment_choice.ts";
 import { surveySegment } from "./segment_survey.ts";
@@ -49,7 +51,7 @@ export function lockSource(
   try {
     lock = fs.lock(lockPath);
   } catch (error) {
-    if (!(error instanceof KvError)) throw error;
+    if (!(error instanceof KvError) || isShortage(error)) throw error;
     warnings.push(`it could not be made sure that no store has ${path} open: ${error.message}`);
     return undefined;
   }
@@ -105,8 +107,8 @@ function readActiveIfSound(
     }
     warnings.push(`${path} is damaged (${decoded.message}): all segments were used`);
   } catch (error) {
-    if (!(error instanceof KvError) || error.code === "Unsupported") throw error;
-    warnings.push(`${path} cannot be read (${error.message}): all segments were used`);
+    if (!isFinding(error)) throw error;
+    warnings.push(`${path} ${describeFinding(error, path)}: all segments were used`);
   }
   return undefined;
 }
@@ -123,8 +125,8 @@ async function readSegment(
     file = TolerantFile.open(fs, path);
     size = file.size();
   } catch (error) {
-    if (!(error instanceof KvError)) throw error;
-    source.skipped.push({ path, reason: error.message });
+    if (!isFinding(error)) throw error;
+    source.skipped.push({ path, reason: describeFinding(error, path) });
     return;
   }
   try {
@@ -172,8 +174,8 @@ function readNodeIdIfSound(
     if (nodeId === undefined) warnings.push(`${path} is damaged`);
     return nodeId;
   } catch (error) {
-    if (!(error instanceof KvError)) throw error;
-    warnings.push(`${path} cannot be read: ${error.message}`);
+    if (!isFinding(error)) throw error;
+    warnings.push(`${path} ${describeFinding(error, path)}`);
     return undefined;
   }
 }

@@ -3,8 +3,8 @@
  * zeros, which are never a valid frame, so that damage to the medium is handled like any other.
  */
 
-import { KvError } from "../errors.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
+import { isFinding } from "./finding.ts";
 
 const BLOCK_BYTES = 4096;
 
@@ -36,7 +36,7 @@ export class TolerantFile implements File {
     try {
       return this.#file.read(buffer, offset, length, position);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
+      if (!isFinding(error)) throw error;
     }
     const block = Math.floor(position / BLOCK_BYTES);
     const toBlockEnd = (block + 1) * BLOCK_BYTES - position;
@@ -45,7 +45,7 @@ export class TolerantFile implements File {
     try {
       return this.#file.read(buffer, offset, count, position);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
+      if (!isFinding(error)) throw error;
       this.#unreadableBlocks.add(block);
       buffer.fill(0, offset, offset + count);
       return count;

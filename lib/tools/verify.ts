@@ -27,6 +27,7 @@ import { readActive } from "../log/active_file.ts";
 import { holdsNewRecords } from "../log/newer_segment.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
+import { describeFinding, isFinding } from "./finding.ts";
 import { pause } from "./pause.ts";
 import { endsWithChecksum } from "./trailing_checksum.ts";
 import { verifyHint } from "./verify_hint.ts";
@@ -61,7 +62,10 @@ export interface VerifyReport {
   problems: VerifyProblem[];
 }
 
-/** Verifies the store in the directory `path`. Throws `Io` if there is none. */
+/**
+ * Verifies the store in the directory `path`. Throws `Io` if there is none, or if the system does
+ * not let this process read it, which tells nothing about the store.
+ */
 export async function verifyStore(fs: FileSystem, path: string): Promise<VerifyReport> {
   const directory = joinPath(path, WAL_NAME);
   if (fs.stat(directory)?.kind !== "directory") {
@@ -121,16 +125,7 @@ class Verifier {
     let state = this.#attempt(activePath, read);
     for (let attempt = 1; state !== undefined; attempt++) {
       const missing: VerifyProblem[] = [];
-      const files = state.segments.map(({ fileId }) => {
-        const path = joinPath(this.#directory, segmentName(fileId));
-        try {
-          return this.#fs.open(path, "read");
-        } catch (error) {
-          if (!(error instanceof KvError)) throw error;
-          missing.push({ path, offset: 0, message: error.message });
-          return undefined;
-        }
-      });
+      const files = this.#openSegments(state, missing);
       const newer = missing.length === 0 ? state : this.#attempt(activePath, read);
       const changed = JSON.stringify(newer?.segments) !== JSON.stringify(state.segments);
       if (attempt >= OPEN_ATTEMPTS || !changed) {
@@ -142,6 +137,24 @@ class Verifier {
     }
     if (this.report.ok) this.#problem(activePath, 0, "is missing");
     return undefined;
+  }
+
+  #openSegments({ segments }: ActiveState, missing: VerifyProblem[]): (File | undefined)[] {
+    const files: (File | undefined)[] = [];
+    for (const { fileId } of segments) {
+      const path = joinPath(this.#directory, segmentName(fileId));
+      try {
+        files.push(this.#fs.open(path, "read"));
+      } catch (error) {
+        if (!isFinding(error)) {
+          for (const file of files) file?.close();
+          throw error;
+        }
+        missing.push({ path, offset: 0, message: describeFinding(error, path) });
+        files.push(undefined);
+      }
+    }
+    return files;
   }
 
   /** A version that is not ours is only a newer format if the checksum holds for it. */
@@ -205,8 +218,8 @@ class Verifier {
       await this.#checkFrames(file, expected, nodeId, isActive);
       await this.#checkHint(file, expected.fileId);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
-      this.#problem(file.path, 0, `cannot be read: ${error.message}`);
+      if (!isFinding(error)) throw error;
+      this.#problem(file.path, 0, describeFinding(error, file.path));
     }
   }
 
@@ -260,8 +273,8 @@ class Verifier {
       const { problem } = findings;
       if (problem !== undefined) this.#problem(path, problem.offset, problem.message);
     } catch (error) {
-      if (!(error instanceof KvError)) throw error;
-      this.#problem(path, 0, `cannot be read: ${error.message}`);
+      if (!isFinding(error)) throw error;
+      this.#problem(path, 0, describeFinding(error, path));
     }
   }
 
@@ -269,8 +282,8 @@ class Verifier {
     try {
       return action();
     } catch (error) {
-      if (!(error instanceof KvError) || error.code === "Unsupported") throw error;
-      this.#problem(path, 0, error.message);
+      if (!isFinding(error)) throw error;
+      this.#problem(path, 0, describeFinding(error, path));
       return undefined;
     }
   }

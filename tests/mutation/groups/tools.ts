@@ -24,6 +24,27 @@ export const toolsMutants: MutantGroup = {
       tests: ["tools/repair_directories"],
     },
     {
+      name: "repair, verify: a refusal by the system counts as damage",
+      file: "lib/tools/finding.ts",
+      find: ' && error.code !== "Unsupported" && !isRefusal(error);',
+      replace: ' && error.code !== "Unsupported";',
+      why: "a sound store would be given up, or salvaged without what could not be opened",
+      tests: ["tools/refused_access"],
+      and: [{
+        file: "lib/tools/finding.ts",
+        find: "import { isRefusal, systemErrorCode }",
+        replace: "import { systemErrorCode }",
+      }],
+    },
+    {
+      name: "repair: all files of the source stay open",
+      file: "lib/tools/record_copy.ts",
+      find: "    if (this.#open.size >= OPEN_FILES_MAX) this.#closeOldest();\n",
+      replace: "    if (this.#open.size < 0 * OPEN_FILES_MAX) this.#closeOldest();\n",
+      why: "a store with many segments could not be salvaged",
+      tests: ["tools/refused_access"],
+    },
+    {
       name: "repair: creates the lock file of the source",
       file: SOURCE,
       find: '  if (fs.stat(lockPath)?.kind !== "file") return undefined;\n',
@@ -254,8 +275,8 @@ export const toolsMutants: MutantGroup = {
     {
       name: "verify: opens files for writing",
       file: VERIFY,
-      find: `          return this.#fs.open(path, "read");`,
-      replace: `          return this.#fs.open(path, "write");`,
+      find: `        files.push(this.#fs.open(path, "read"));`,
+      replace: `        files.push(this.#fs.open(path, "write"));`,
       why: "it changes nothing, and may have no right to",
       tests: ["tools/source_untouched"],
     },
