@@ -163,6 +163,11 @@ export class MemoryFileSystem implements FileSystem {
     return node && { kind: node.kind, size: node.kind === "file" ? node.size : 0 };
   }
 
+  /** The path from the root on; there are no links to follow. */
+  realPath(path: string): string {
+    return `/${namesIn(path).join("/")}`;
+  }
+
   /** Opens a file, or with `create` makes a new one. */
   open(path: string, mode: OpenMode): File {
     return attempt(mode === "create" ? "create" : "open", path, () => {

@@ -6,7 +6,7 @@
  */
 
 import * as fs from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { DIRECTORY_MODE, hasMode, openDescriptor } from "./descriptor.ts";
 import { assertRange, assertSize } from "./file_range.ts";
@@ -25,6 +25,9 @@ export const nodeFileSystem: FileSystem = {
   },
   stat(path: string): FileStat | undefined {
     return attempt("look at", path, () => statOf(path));
+  },
+  realPath(path: string): string {
+    return attempt("look at", path, () => realPath(path));
   },
   open(path: string, mode: OpenMode): File {
     const verb = mode === "create" ? "create" : "open";
@@ -182,6 +185,24 @@ function statOf(path: string): FileStat | undefined {
   if (stat.isFile()) return { kind: "file", size: stat.size };
   if (stat.isDirectory()) return { kind: "directory", size: 0 };
   return { kind: stat.isSymbolicLink() ? "symlink" : "other", size: 0 };
+}
+
+function realPath(path: string): string {
+  let existing = resolve(path);
+  let rest = "";
+  for (;;) {
+    try {
+      return join(fs.realpathSync.native(existing), rest);
+    } catch (error) {
+      const code = systemErrorCode(error) ?? "";
+      // What may not be looked at is taken as it is called.
+      if (ACCESS_CODES.has(code)) return join(existing, rest);
+      const isMissing = code === "ENOENT" || code === "ENOTDIR";
+      if (!isMissing || dirname(existing) === existing) throw error;
+    }
+    rest = join(basename(existing), rest);
+    existing = dirname(existing);
+  }
 }
 
 function syncDirectory(path: string): void {

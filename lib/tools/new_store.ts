@@ -20,7 +20,7 @@ import { readFile } from "../fs/whole_file.ts";
 
 /**
  * Throws `InvalidArgument` unless a store can be made in the directory `path`: it must not exist, or
- * be empty, and must not lie in the directory `source`. `task` completes "Cannot …".
+ * be empty, and must not lie in the directory `source`, links followed. `task` completes "Cannot …".
  */
 export function checkDestination(
   fs: FileSystem,
@@ -35,8 +35,10 @@ export function checkDestination(
   if (stat !== undefined && stat.kind !== "directory") {
     refuse("it is not a directory; choose another path");
   }
-  for (let each = resolve(path); each !== dirname(each); each = dirname(each)) {
-    if (each === resolve(source)) {
+  // A name that looks like another place may lead into the source through a link.
+  const origin = realPathOf(fs, source);
+  for (let each = realPathOf(fs, path); each !== dirname(each); each = dirname(each)) {
+    if (each === origin) {
       refuse(`it is, or lies in, the store ${source}, which is only read; choose another path`);
     }
   }
@@ -50,6 +52,10 @@ export function checkDestination(
         : "it is not empty; choose a directory that does not exist",
     );
   }
+}
+
+function realPathOf(fs: FileSystem, path: string): string {
+  return resolve(fs.realPath?.(path) ?? path);
 }
 
 function holdsNothing(fs: FileSystem, directory: string): boolean {

@@ -27,6 +27,10 @@ export class RecordingFileSystem implements FileSystem {
     return this.#base.stat(path);
   }
 
+  realPath(path: string): string {
+    return this.#base.realPath?.(path) ?? path;
+  }
+
   open(path: string, mode: OpenMode): File {
     const name = basename(path);
     this.#record(`${mode} ${name}`);

@@ -27,6 +27,10 @@ export class CountingFileSystem implements FileSystem {
     return this.#base.stat(path);
   }
 
+  realPath(path: string): string {
+    return this.#base.realPath?.(path) ?? path;
+  }
+
   open(path: string, mode: OpenMode): File {
     const file = this.#base.open(path, mode);
     this.openPaths.push(path);

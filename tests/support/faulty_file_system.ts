@@ -68,6 +68,10 @@ export class FaultyFileSystem implements FileSystem {
     return this.#base.stat(path);
   }
 
+  realPath(path: string): string {
+    return this.#base.realPath?.(path) ?? path;
+  }
+
   open(path: string, mode: OpenMode): File {
     this.#check(mode === "create" ? "create" : mode === "write" ? "openToWrite" : "open", path);
     const file = this.#base.open(path, mode);

@@ -31,6 +31,10 @@ export class InterceptingFileSystem implements FileSystem {
     return this.#base.stat(path);
   }
 
+  realPath(path: string): string {
+    return this.#base.realPath?.(path) ?? path;
+  }
+
   open(path: string, mode: OpenMode): File {
     if (mode === "create") this.beforeChange("create", path);
     const file = this.#base.open(path, mode);

@@ -182,9 +182,17 @@ export const newStoreMutants: MutantGroup = {
       tests: ["store/backup", "crash/backup_crash"],
     },
     {
+      name: "destination: links are not followed",
+      file: NEW_STORE,
+      find: "  return resolve(fs.realPath?.(path) ?? path);\n",
+      replace: '  return resolve(fs.stat(path)?.kind === "other" ? "" : path);\n',
+      why: "the store that is only read would be written to through a link",
+      tests: ["tools/linked_destination"],
+    },
+    {
       name: "destination: the store itself",
       file: NEW_STORE,
-      find: "    if (each === resolve(source)) {\n",
+      find: "    if (each === origin) {\n",
       replace: '    if (each === "") {\n',
       why: "the store may be all there is",
       tests: ["store/backup", "tools/repair_directories", "tools/restore"],
