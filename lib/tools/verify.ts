@@ -9,8 +9,14 @@ import {
   ACTIVE_BYTES_LIMIT,
   type ActiveSegment,
   type ActiveState,
+  decodeActive,
   encodeActive,
 } from "../format/active.ts";
+import {
+  decodeSegmentHeader,
+  NODE_ID_BYTES,
+  SEGMENT_FRAME_BYTES,
+} from "../format/control_record.ts";
 import {
   ACTIVE_NAME,
   hintName,
@@ -20,47 +26,27 @@ import {
   segmentName,
   WAL_NAME,
 } from "../format/filename.ts";
-import { formatNodeId } from "../format/node_id.ts";
+import { formatNodeId, parseNodeId } from "../format/node_id.ts";
+import { OP_SEGMENT } from "../format/record.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { readActive } from "../log/active_file.ts";
 import { holdsNewRecords } from "../log/newer_segment.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
+import { SegmentReader } from "../log/segment_reader.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
 import { describeFinding, isFinding } from "./finding.ts";
 import { pause } from "./pause.ts";
 import { endsWithChecksum } from "./trailing_checksum.ts";
 import { verifyHint } from "./verify_hint.ts";
+import type { VerifyProblem, VerifyReport } from "./verify_report.ts";
 
+const NODE_ID_FILE_BYTES_MAX = 64;
 const ENTRIES_PER_SLICE = 4096;
 /** Compaction may replace a segment between reading ACTIVE and opening what it names. */
 const OPEN_ATTEMPTS = 10;
 
-/** Something that is not as it was written. */
-export interface VerifyProblem {
-  /** The file concerned. */
-  path: string;
-  /** Where in it, in bytes. */
-  offset: number;
-  /** What is wrong. */
-  message: string;
-}
-
-/** What a verification found. */
-export interface VerifyReport {
-  /** Whether there are no problems. */
-  ok: boolean;
-  /** Files checked. */
-  files: number;
-  /** Frames checked. */
-  frames: number;
-  /** Bytes checked. */
-  bytes: number;
-  /** Bytes of a torn tail: a write that was cut short and never acknowledged; no problem. */
-  tornBytes: number;
-  /** What is wrong, file by file. */
-  problems: VerifyProblem[];
-}
+export type { VerifyProblem, VerifyReport } from "./verify_report.ts";
 
 /**
  * Verifies the store in the directory `path`. Throws `Io` if there is none, or if the system does
@@ -98,7 +84,12 @@ class Verifier {
 
   async run(): Promise<void> {
     const log = this.#openLog();
-    if (log === undefined) return;
+    if (log === undefined) {
+      // The files of an unfinished copy are unfinished too.
+      const isUnfinished = this.report.problems.some(({ kind }) => kind === "unfinished");
+      if (!isUnfinished) await this.#checkUnlisted();
+      return;
+    }
     const { state, files } = log;
     try {
       this.report.files++;
@@ -107,7 +98,10 @@ class Verifier {
       for (const [position, segment] of state.segments.entries()) {
         const file = files[position];
         const isActive = position === state.segments.length - 1;
-        if (file !== undefined) await this.#checkSegment(file, segment, state.nodeId, isActive);
+        if (file === undefined) continue;
+        await this.#checkSegment(file, segment.fileId, () => {
+          return this.#checkFrames(file, segment, state.nodeId, isActive);
+        });
       }
       this.#checkUnnamed(state);
     } finally {
@@ -120,22 +114,20 @@ class Verifier {
    * compaction goes on meanwhile. It takes the names of files away, not files that are open.
    */
   #openLog(): { state: ActiveState; files: (File | undefined)[] } | undefined {
-    const activePath = joinPath(this.#directory, ACTIVE_NAME);
-    const read = () => this.#readActive(activePath);
-    let state = this.#attempt(activePath, read);
+    let state = this.#readActive();
     for (let attempt = 1; state !== undefined; attempt++) {
       const missing: VerifyProblem[] = [];
       const files = this.#openSegments(state, missing);
-      const newer = missing.length === 0 ? state : this.#attempt(activePath, read);
+      const newer = missing.length === 0 ? state : this.#readActive();
       const changed = JSON.stringify(newer?.segments) !== JSON.stringify(state.segments);
       if (attempt >= OPEN_ATTEMPTS || !changed) {
-        for (const { path, offset, message } of missing) this.#problem(path, offset, message);
+        this.report.problems.push(...missing);
+        this.report.ok &&= missing.length === 0;
         return { state, files };
       }
       for (const file of files) file?.close();
       state = newer;
     }
-    if (this.report.ok) this.#problem(activePath, 0, "is missing");
     return undefined;
   }
 
@@ -150,22 +142,35 @@ class Verifier {
           for (const file of files) file?.close();
           throw error;
         }
-        missing.push({ path, offset: 0, message: describeFinding(error, path) });
+        const message = describeFinding(error, path);
+        missing.push({ path, offset: 0, message, kind: "damage" });
         files.push(undefined);
       }
     }
     return files;
   }
 
-  /** A version that is not ours is only a newer format if the checksum holds for it. */
-  #readActive(path: string): ActiveState | undefined {
-    try {
-      return readActive(this.#fs, this.#directory);
-    } catch (error) {
-      if (!(error instanceof KvError) || error.code !== "Unsupported") throw error;
-      if (endsWithChecksum(readFile(this.#fs, path, ACTIVE_BYTES_LIMIT))) throw error;
-      throw new KvError("CorruptLog", `${path} is damaged: its checksum does not match`, { path });
-    }
+  /** Undefined if there is none that can be used; the problem is noted. */
+  #readActive(): ActiveState | undefined {
+    const path = joinPath(this.#directory, ACTIVE_NAME);
+    return this.#attempt(path, () => {
+      if (this.#fs.stat(path) === undefined) {
+        this.#problem(path, 0, "is missing");
+        return undefined;
+      }
+      const bytes = readFile(this.#fs, path, ACTIVE_BYTES_LIMIT);
+      const decoded = decodeActive(bytes);
+      if (!("message" in decoded)) return decoded;
+      const { unfinished, unsupported, message } = decoded;
+      // A version that is not ours is only a newer format if the checksum holds for it.
+      if (unsupported && endsWithChecksum(bytes)) {
+        const text = `Cannot read ${path}: ${message}; use a newer Cairn`;
+        throw new KvError("Unsupported", text, { path });
+      }
+      if (unfinished) this.#problem(path, 0, message, "unfinished");
+      else this.#problem(path, 0, `is damaged: ${message}`);
+      return undefined;
+    });
   }
 
   /**
@@ -196,9 +201,67 @@ class Verifier {
     }
   }
 
+  /** Without ACTIVE nobody knows which files are the log: all are looked at, by themselves. */
+  async #checkUnlisted(): Promise<void> {
+    const nodeId = this.#findNodeId();
+    const names = this.#fs.readDirectory(this.#directory).sort();
+    for (const name of names) {
+      const parsed = parseSegmentName(name);
+      if (parsed === undefined || parsed.temporary) continue;
+      const path = joinPath(this.#directory, name);
+      if (parsed.kind === "hint") {
+        if (names.includes(segmentName(parsed.fileId))) continue;
+        this.#problem(path, 0, "stands for a segment that is missing");
+        continue;
+      }
+      const file = this.#attempt(path, () => this.#fs.open(path, "read"));
+      if (file === undefined) continue;
+      try {
+        await this.#checkSegment(file, parsed.fileId, () => {
+          return this.#checkUnlistedFrames(file, parsed.fileId, nodeId);
+        });
+      } finally {
+        file.close();
+      }
+    }
+  }
+
+  async #checkUnlistedFrames(
+    file: File,
+    fileId: number,
+    nodeId: Uint8Array | undefined,
+  ): Promise<void> {
+    const size = file.size();
+    const known = nodeId ?? readNodeId(file, size) ?? new Uint8Array(NODE_ID_BYTES);
+    const scanner = new SegmentScanner(file, size, { fileId, nodeId: known });
+    const { segmentHeader, problem, validEnd } = await this.#scan(scanner);
+    // A crash may leave a part of a header.
+    if (problem === undefined || (segmentHeader === undefined && size <= SEGMENT_FRAME_BYTES)) {
+      return;
+    }
+    const durableOffset = Math.max(
+      scanner.durableOffset,
+      findDurableOffset(file, fileId, validEnd, size),
+    );
+    const isPerhapsTorn = segmentHeader !== undefined && durableOffset <= validEnd;
+    const remark = isPerhapsTorn ? " (or a write was cut short: only ACTIVE could tell)" : "";
+    this.#problem(file.path, validEnd, problem + remark);
+  }
+
+  #findNodeId(): Uint8Array | undefined {
+    const path = joinPath(this.#directory, NODE_ID_NAME);
+    const bytes = this.#attempt(path, () => readFile(this.#fs, path, NODE_ID_FILE_BYTES_MAX));
+    if (bytes === undefined) return undefined;
+    this.report.files++;
+    this.report.bytes += bytes.length;
+    const nodeId = parseNodeId(new TextDecoder().decode(bytes));
+    if (nodeId === undefined) this.#problem(path, 0, "is damaged: it does not hold a UUID");
+    return nodeId;
+  }
+
   #checkNodeId(expected: Uint8Array): void {
     const path = joinPath(this.#directory, NODE_ID_NAME);
-    const bytes = this.#attempt(path, () => readFile(this.#fs, path, 64));
+    const bytes = this.#attempt(path, () => readFile(this.#fs, path, NODE_ID_FILE_BYTES_MAX));
     if (bytes === undefined) return;
     this.report.files++;
     this.report.bytes += bytes.length;
@@ -209,14 +272,13 @@ class Verifier {
 
   async #checkSegment(
     file: File,
-    expected: ActiveSegment,
-    nodeId: Uint8Array,
-    isActive: boolean,
+    fileId: number,
+    checkFrames: () => Promise<void>,
   ): Promise<void> {
     try {
       this.report.files++;
-      await this.#checkFrames(file, expected, nodeId, isActive);
-      await this.#checkHint(file, expected.fileId);
+      await checkFrames();
+      await this.#checkHint(file, fileId);
     } catch (error) {
       if (!isFinding(error)) throw error;
       this.#problem(file.path, 0, describeFinding(error, file.path));
@@ -232,18 +294,12 @@ class Verifier {
     const { fileId } = expected;
     const size = file.size();
     const scanner = new SegmentScanner(file, size, { fileId, nodeId });
-    if (scanner.readHeader()) {
+    await this.#scan(scanner, () => {
       if (scanner.lastLsn < this.#lastLsn) {
         this.#problem(file.path, 0, "its records overlap those of the segment before it");
       }
-      this.report.frames++;
-      while (scanner.next()) {
-        this.report.frames++;
-        if (scanner.recordCount % ENTRIES_PER_SLICE === 0) await pause();
-      }
-      this.#lastLsn = Math.max(this.#lastLsn, scanner.lastLsn);
-    }
-    this.report.bytes += scanner.validEnd;
+    });
+    this.#lastLsn = Math.max(this.#lastLsn, scanner.lastLsn);
     const durableOffset = Math.max(
       scanner.durableOffset,
       expected.length,
@@ -263,6 +319,20 @@ class Verifier {
     }
   }
 
+  /** Reads a segment to its end, or to the first frame that is not as it was written. */
+  async #scan(scanner: SegmentScanner, beforeRecords = () => {}): Promise<SegmentScanner> {
+    if (scanner.readHeader()) {
+      beforeRecords();
+      this.report.frames++;
+      while (scanner.next()) {
+        this.report.frames++;
+        if (scanner.recordCount % ENTRIES_PER_SLICE === 0) await pause();
+      }
+    }
+    this.report.bytes += scanner.validEnd;
+    return scanner;
+  }
+
   async #checkHint(segment: File, fileId: number): Promise<void> {
     const path = joinPath(this.#directory, hintName(fileId));
     try {
@@ -271,10 +341,11 @@ class Verifier {
       this.report.files++;
       this.report.bytes += findings.bytes;
       const { problem } = findings;
-      if (problem !== undefined) this.#problem(path, problem.offset, problem.message);
+      if (problem === undefined) return;
+      this.#problem(path, problem.offset, problem.message, problem.harmless ? "hint" : "damage");
     } catch (error) {
       if (!isFinding(error)) throw error;
-      this.#problem(path, 0, describeFinding(error, path));
+      this.#problem(path, 0, describeFinding(error, path), "hint");
     }
   }
 
@@ -288,8 +359,20 @@ class Verifier {
     }
   }
 
-  #problem(path: string, offset: number, message: string): void {
+  #problem(
+    path: string,
+    offset: number,
+    message: string,
+    kind: VerifyProblem["kind"] = "damage",
+  ): void {
     this.report.ok = false;
-    this.report.problems.push({ path, offset, message });
+    this.report.problems.push({ path, offset, message, kind });
   }
+}
+
+/** The identity in a segment's header, if that can be read. */
+function readNodeId(file: File, size: number): Uint8Array | undefined {
+  const reader = new SegmentReader(file, 0, size);
+  if (!reader.next() || reader.header.op !== OP_SEGMENT) return undefined;
+  return decodeSegmentHeader(reader.buffer, reader.at, reader.header.lsn).nodeId;
 }

@@ -21,11 +21,13 @@ import { HintReader } from "../log/hint_reader.ts";
 import { inspectHint } from "./inspect_hint.ts";
 
 const ENTRIES_PER_SLICE = 4096;
+const HARMLESS = " (harmless: it is not used, and written anew)";
 
 /** What was found out about a hint file. */
 export interface HintFindings {
   bytes: number;
-  problem?: { offset: number; message: string };
+  /** `harmless` if opening does not use the file and writes it anew. */
+  problem?: { offset: number; message: string; harmless: boolean };
 }
 
 /**
@@ -46,19 +48,26 @@ export async function verifyHint(
     const hint = new HintReader(file);
     const { header } = hint;
     const unbound = header === undefined ? undefined : findUnboundHint(header, segment, fileId);
-    if (unbound !== undefined) return { bytes, problem: { offset: 0, message: unbound } };
+    if (unbound !== undefined) {
+      // A hint for more than there is says that the segment was longer, and durable.
+      const harmless = header!.fileId !== fileId || header!.coveredLength <= segment.size();
+      return {
+        bytes,
+        problem: { offset: 0, message: unbound + (harmless ? HARMLESS : ""), harmless },
+      };
+    }
     const check = new EntryCheck(segment);
     for (let entries = 1; hint.next(); entries++) {
       if (!check.matches(hint)) {
         const offset = findEntry(file, bytes, entries);
         const message = `has an entry for offset ${hint.offset} that is not there`;
-        return { bytes, problem: { offset, message } };
+        return { bytes, problem: { offset, message, harmless: false } };
       }
       if (entries % ENTRIES_PER_SLICE === 0) await pause();
     }
     if (hint.problem === undefined) return { bytes };
-    const message = `${hint.problem} (harmless: it is not used, and written anew)`;
-    return { bytes, problem: { offset: findDamage(file, bytes), message } };
+    const message = hint.problem + HARMLESS;
+    return { bytes, problem: { offset: findDamage(file, bytes), message, harmless: true } };
   } finally {
     file.close();
   }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { KvStore } from "../../mod.ts";
+import { KvStore, type VerifyReport } from "../../mod.ts";
 import { CliError } from "../cli_error.ts";
 import type { Output } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
@@ -32,9 +32,20 @@ export function addVerify(program: Command, stdout: Output): void {
       if (report.ok) return;
       throw new CliError(
         EXIT_CODE.corruption,
-        `${formatQuantity(report.problems.length, "problem")} in ${db}: ` +
-          "keep a copy of the directory before doing anything to it; restore a backup, or salvage " +
-          "what can be read with 'cairn repair'",
+        `${formatQuantity(report.problems.length, "problem")} in ${db}: ${adviceOn(report)}`,
       );
     });
+}
+
+function adviceOn({ problems }: VerifyReport): string {
+  if (problems.some(({ kind }) => kind === "unfinished")) {
+    return "it is a copy that was never completed, and no store; if no backup, restore or repair is " +
+      "writing it now, remove the directory and make it again";
+  }
+  if (problems.every(({ kind }) => kind === "hint")) {
+    return "nothing is lost and nothing needs to be done; the next opening for writing reads the " +
+      "segments instead, and hint files are written anew";
+  }
+  return "keep a copy of the directory before doing anything to it; restore a backup, or salvage " +
+    "what can be read with 'cairn repair'";
 }

@@ -240,6 +240,14 @@ export const toolsMutants: MutantGroup = {
       tests: ["tools/run_judgement", "tools/frames_in_values", "tools/repair"],
     },
     {
+      name: "verify: stops where ACTIVE is damaged",
+      file: VERIFY,
+      find: "      if (!isUnfinished) await this.#checkUnlisted();\n",
+      replace: "      if (isUnfinished) await this.#checkUnlisted();\n",
+      why: "what else is damaged would be found out one after the other",
+      tests: ["tools/verify_unlisted"],
+    },
+    {
       name: "verify: damage in a segment",
       file: VERIFY,
       find: '    if (verdict.then === "corrupt") {\n',
@@ -259,7 +267,7 @@ export const toolsMutants: MutantGroup = {
       name: "verify: a missing segment",
       file: VERIFY,
       find:
-        "        for (const { path, offset, message } of missing) this.#problem(path, offset, message);\n",
+        "        this.report.problems.push(...missing);\n        this.report.ok &&= missing.length === 0;\n",
       replace: "",
       why: "a damaged store would be called sound",
       tests: ["tools/verify", "crash/misplaced_files"],
