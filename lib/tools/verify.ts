@@ -67,7 +67,7 @@ class Verifier {
   readonly report: VerifyReport = {
     ok: true,
     files: 0,
-    frames: 0,
+    records: 0,
     bytes: 0,
     tornBytes: 0,
     problems: [],
@@ -312,7 +312,10 @@ class Verifier {
       damagedBelowDurable: scanner.segmentHeader === undefined || durableOffset > scanner.validEnd,
       complete: size === expected.length && scanner.chain === expected.chain,
     });
-    if (verdict.then === "truncate") this.report.tornBytes += size - scanner.validEnd;
+    if (verdict.then === "truncate") {
+      this.report.tornBytes = size - scanner.validEnd;
+      this.report.torn = { path: file.path, offset: scanner.validEnd };
+    }
     if (verdict.then === "corrupt") {
       const problem = scanner.problem ?? `it should have ${durableOffset} bytes, and has ${size}`;
       this.#problem(file.path, scanner.validEnd, `${problem} (${verdict.because})`);
@@ -323,9 +326,8 @@ class Verifier {
   async #scan(scanner: SegmentScanner, beforeRecords = () => {}): Promise<SegmentScanner> {
     if (scanner.readHeader()) {
       beforeRecords();
-      this.report.frames++;
       while (scanner.next()) {
-        this.report.frames++;
+        this.report.records++;
         if (scanner.recordCount % ENTRIES_PER_SLICE === 0) await pause();
       }
     }

@@ -22,12 +22,14 @@ export interface VerifyReport {
   ok: boolean;
   /** Files checked. */
   files: number;
-  /** Frames checked. */
-  frames: number;
+  /** Records checked: each set and delete counts, overwritten ones included. */
+  records: number;
   /** Bytes checked. */
   bytes: number;
   /** Bytes of a torn tail: a write that was cut short and never acknowledged; no problem. */
   tornBytes: number;
+  /** Where the torn tail begins; absent if there is none. */
+  torn?: { path: string; offset: number };
   /** What is wrong, file by file. */
   problems: VerifyProblem[];
 }

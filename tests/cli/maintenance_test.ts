@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import config from "../../deno.json" with { type: "json" };
+import { ACTIVE_UNFINISHED } from "../../lib/format/active.ts";
 import { cairn, cairnFails, runCairn } from "../support/cairn_process.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
@@ -69,9 +70,42 @@ test("verify: a sound store", async () => {
   using directory = new TemporaryDirectory();
   const db = ["--db", directory.path];
   await cairn(["set", "a", "1", ...db]);
-  assert.match((await cairn(["verify", ...db])).text, /^Sound: \d+ records? in \d+ files?, \d+ B/);
+  assert.match((await cairn(["verify", ...db])).text, /^Sound: 1 record in \d+ files?, \d+ B/);
   const report = JSON.parse((await cairn(["verify", "--json", ...db])).text);
   assert.deepEqual([report.ok, report.problems], [true, []]);
+});
+
+test("verify: what a crash cut short is told, and is no damage", async () => {
+  using directory = new TemporaryDirectory();
+  const db = ["--db", directory.path];
+  await cairn(["set", "a", "1", ...db]);
+  const file = directory.join("wal/0000000001.log");
+  const { length } = readFileSync(file);
+  appendFileSync(file, "half");
+  const [torn, sound] = (await cairn(["verify", ...db])).text.split("\n");
+  assert(torn!.startsWith(`${file} at byte ${length}: 4 B of a write that was cut short`), torn);
+  assert.match(torn!, /never acknowledged, and go at the next opening$/);
+  assert.match(sound!, /^Sound: 1 record /);
+});
+
+test("verify: the advice fits what was found", async () => {
+  using directory = new TemporaryDirectory();
+  const db = ["--db", directory.path];
+  await cairn(["set", "a", "1", ...db]);
+  writeFileSync(directory.join("wal/0000000001.hint"), "no hint at all");
+  const useless = await runCairn(["verify", ...db]);
+  assert.equal(useless.exitCode, 4);
+  assert.match(useless.stderr, /nothing needs to be done; .*written anew/);
+  const active = directory.join("wal/ACTIVE");
+  const sound = readFileSync(active);
+  writeFileSync(active, ACTIVE_UNFINISHED);
+  const unfinished = await runCairn(["verify", ...db]);
+  assert.equal(unfinished.exitCode, 4);
+  assert.match(unfinished.stderr, /never completed.*make it again/);
+  writeFileSync(active, sound.subarray(1));
+  const { text, stderr } = await runCairn(["verify", ...db]);
+  assert.match(text, /ACTIVE at byte 0: is damaged: /);
+  assert.match(stderr, /restore a backup/);
 });
 
 test("verify: damage is named with file and place, exits with 4, and is left as it is", async () => {

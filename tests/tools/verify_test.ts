@@ -77,6 +77,25 @@ test("verify: a sound store has no problems, and all bytes are counted", async (
   assert.equal(bytes, [...image.values()].reduce((sum, each) => sum + each.length, 0));
 });
 
+test("verify: records are counted as users count them, deletes and overwritten ones included", async () => {
+  const image = await writtenBy(async (store) => {
+    for (const value of ["1", "2", "3"]) await store.set("a", value);
+    await store.delete("a");
+    await store.batch([{ op: "set", key: "b", value: "4" }, { op: "set", key: "c", value: "5" }]);
+  });
+  assert.equal((await verify(image)).records, 6);
+});
+
+test("verify: a torn tail is given with its place, and is no problem", async () => {
+  const image = await writtenBy((store) => store.set("a", "1"));
+  const size = bytesOf(image, FIRST_SEGMENT).length;
+  const torn = changed(image, FIRST_SEGMENT, (bytes) => Uint8Array.of(...bytes, 1, 2, 3));
+  const report = await verify(torn);
+  assert.deepEqual([report.ok, report.tornBytes], [true, 3]);
+  assert.deepEqual(report.torn, { path: `${PATH}/wal/${FIRST_SEGMENT}`, offset: size });
+  assert(!("torn" in await verify(image)));
+});
+
 test("verify: a problem of a hint file is given with its offset", async () => {
   const image = await withHints();
   for (const name of hintNames(image)) {

@@ -51,7 +51,7 @@ test("verify: with ACTIVE missing or damaged, every other file is checked all th
 });
 
 async function verified(image: DiskImage) {
-  const { frames: records, files } = await KvStore.verify(PATH, { fileSystem: fromImage(image) });
+  const { records, files } = await KvStore.verify(PATH, { fileSystem: fromImage(image) });
   return { records, files };
 }
 

@@ -21,9 +21,16 @@ export function addVerify(program: Command, stdout: Output): void {
         for (const { path, offset, message } of report.problems) {
           stdout.writeLine(escapeControls(`${path} at byte ${offset}: ${message}`));
         }
+        if (report.torn !== undefined) {
+          const { path, offset } = report.torn;
+          stdout.writeLine(escapeControls(
+            `${path} at byte ${offset}: ${formatBytes(report.tornBytes)} of a write that was cut ` +
+              "short; they were never acknowledged, and go at the next opening",
+          ));
+        }
         if (report.ok) {
           stdout.writeLine(
-            `Sound: ${formatQuantity(report.frames, "record")} in ` +
+            `Sound: ${formatQuantity(report.records, "record")} in ` +
               `${formatQuantity(report.files, "file")}, ${formatBytes(report.bytes)} checked`,
           );
         }
