@@ -79,3 +79,7 @@ export class KvError extends Error {
     this.offset = details.offset;
   }
 }
+
+/** What to do about damage, to end the message of a `CorruptLog` with. */
+export const DAMAGE_ADVICE =
+  "restore a backup (KvStore.restore, or copy its directory) or run cairn repair";

@@ -1,6 +1,6 @@
 /** The file ACTIVE on disk: read at opening, replaced durably whenever the set of segments changes. */
 
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import {
   ACTIVE_BYTES_LIMIT,
   type ActiveState,
@@ -34,8 +34,7 @@ export function readActive(fs: FileSystem, directory: string): ActiveState | und
       })
       : new KvError(
         "CorruptLog",
-        `${path} is damaged: ${decoded.message}; nothing was changed, restore a backup or run ` +
-          `cairn repair`,
+        `${path} is damaged: ${decoded.message}; nothing was changed, ${DAMAGE_ADVICE}`,
         { path },
       );
   }

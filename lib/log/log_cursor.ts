@@ -14,7 +14,7 @@
  */
 
 import { assert } from "../assert.ts";
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import { BATCH_FRAME_BYTES, decodeBatchHeader } from "../format/control_record.ts";
 import {
   allocateBuffer,
@@ -299,8 +299,7 @@ export class LogCursor {
     const offset = this.#offset;
     return new KvError(
       "CorruptLog",
-      `Cannot follow the log beyond offset ${offset} of ${path}: ${problem}; restore a backup or ` +
-        `run cairn repair`,
+      `Cannot follow the log beyond offset ${offset} of ${path}: ${problem}; ${DAMAGE_ADVICE}`,
       { path, fileId, offset },
     );
   }

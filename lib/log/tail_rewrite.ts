@@ -1,5 +1,6 @@
 /** Writes the end of a file once more, so that the next fsync cannot pass it over. */
 
+import { KvError } from "../errors.ts";
 import type { File } from "../fs/file_system.ts";
 import { readFully, writeFully } from "../fs/whole_file.ts";
 
@@ -9,15 +10,23 @@ const CHUNK_BYTES = 1 << 20;
  * Reads the bytes from `start` to `end` and writes them where they are. After an fsync has failed,
  * the operating system may keep what it could not write in memory, and take it for written: a new
  * process reads it as if nothing had happened, and its fsync succeeds without writing anything. Only
- * a new write makes the system care for these bytes again.
+ * a new write makes the system care for these bytes again. Throws `Io` if they are not all there.
  */
 export function rewriteTail(file: File, start: number, end: number): void {
   const buffer = new Uint8Array(Math.min(CHUNK_BYTES, end - start));
   for (let offset = start; offset < end;) {
     const wanted = Math.min(buffer.length, end - offset);
     const count = readFully(file, buffer, 0, wanted, offset);
-    // Nobody else writes to the file: it cannot have become shorter than it was when it was scanned.
-    if (count === 0) break;
+    // Nobody else writes to the file, so a scan has seen these bytes. What is not written again may
+    // be lost with the next power cut, whatever fsync says: then nothing can be vouched for.
+    if (count === 0) {
+      throw new KvError(
+        "Io",
+        `Cannot read ${file.path} again from offset ${offset}, where it had ${end} bytes just now: ` +
+          `see that no other program writes to it, then open the store again`,
+        { path: file.path, offset },
+      );
+    }
     writeFully(file, buffer, 0, count, offset);
     offset += count;
   }

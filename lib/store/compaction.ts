@@ -13,7 +13,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import { SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import { hintName, joinPath, segmentName } from "../format/filename.ts";
 import {
@@ -234,7 +234,7 @@ export class Compactor {
       throw new KvError(
         "CorruptLog",
         `Cannot compact ${path}: it is damaged at offset ${scanner.validEnd} ` +
-          `(${scanner.problem}); nothing was changed, restore a backup or run cairn repair`,
+          `(${scanner.problem}); nothing was changed, ${DAMAGE_ADVICE}`,
         { path, fileId: input.fileId, offset: scanner.validEnd },
       );
     }

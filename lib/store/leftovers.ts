@@ -3,7 +3,7 @@
  * records that no leftover can hold, which mean that ACTIVE is missing or an old copy.
  */
 
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import type { ActiveState } from "../format/active.ts";
 import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
 import {
@@ -82,8 +82,7 @@ export function missingActive(directory: string, trace: string): KvError {
   const path = joinPath(directory, ACTIVE_NAME);
   return new KvError(
     "CorruptLog",
-    `${path} is missing, but there are files of a log (${trace}); nothing was changed, restore a ` +
-      `backup or run cairn repair`,
+    `${path} is missing, but there are files of a log (${trace}); nothing was changed, ${DAMAGE_ADVICE}`,
     { path },
   );
 }
@@ -112,7 +111,7 @@ function olderActive(directory: string, fileId: number): KvError {
   return new KvError(
     "CorruptLog",
     `${path} holds more than a crash leaves, but ${ACTIVE_NAME} is older than it and does not name ` +
-      `it; nothing was changed, restore a backup or run cairn repair`,
+      `it; nothing was changed, ${DAMAGE_ADVICE}`,
     { path, fileId },
   );
 }

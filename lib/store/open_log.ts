@@ -1,7 +1,6 @@
 /** Opens a store's directory: lock, identity, leftovers of a crash, replay. */
 
-import { assert } from "../assert.ts";
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import type { ActiveState } from "../format/active.ts";
 import { NODE_ID_BYTES } from "../format/control_record.ts";
 import {
@@ -108,15 +107,11 @@ export async function openForReading(path: string, options: ResolvedOptions): Pr
     // Looked for again: somebody may be creating the store right now.
     if (trace !== undefined && isMissing()) throw missingActive(directory, trace);
   }
-  if (isMissing()) {
-    const problem = fs.stat(path) === undefined ? "does not exist" : "holds no store";
-    throw new KvError("Io", `${path} ${problem}: check the path, or open it for writing first`, {
-      path,
-    });
-  }
+  if (isMissing()) throw noStore(fs, path);
   for (let attempt = 1;; attempt++) {
     const state = readActive(fs, directory);
-    assert(state !== undefined, "ACTIVE is replaced, never removed");
+    // A store replaces ACTIVE and never removes it, but a copy that is given up may.
+    if (state === undefined) throw noStore(fs, path);
     const files: File[] = [];
     try {
       for (const { fileId } of state.segments) {
@@ -133,6 +128,13 @@ export async function openForReading(path: string, options: ResolvedOptions): Pr
       if (!moved || attempt >= READ_ONLY_ATTEMPTS) throw error;
     }
   }
+}
+
+function noStore(fs: FileSystem, path: string): KvError {
+  const problem = fs.stat(path) === undefined ? "does not exist" : "holds no store";
+  return new KvError("Io", `${path} ${problem}: check the path, or open it for writing first`, {
+    path,
+  });
 }
 
 async function replayAll(
@@ -238,7 +240,7 @@ function segmentMissing(path: string, fileId: number, cause?: unknown): KvError 
   return new KvError(
     "CorruptLog",
     `${path} is missing, though ACTIVE names it as part of the log; nothing was changed, ` +
-      `restore a backup or run cairn repair`,
+      `${DAMAGE_ADVICE}`,
     { path, fileId, ...(cause === undefined ? {} : { cause }) },
   );
 }

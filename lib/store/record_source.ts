@@ -1,6 +1,6 @@
 /** Reads one record of the log, wherever it is, and checks that it is the one the index means. */
 
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -118,8 +118,7 @@ export class RecordSource {
     });
     return new KvError(
       "CorruptLog",
-      `The record at offset ${offset} of ${path} is damaged: ${problem}; restore a backup or run ` +
-        `cairn repair`,
+      `The record at offset ${offset} of ${path} is damaged: ${problem}; ${DAMAGE_ADVICE}`,
       { path, fileId, offset },
     );
   }

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../clock.ts";
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import { decodeSyncMark, SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import type { ActiveSegment } from "../format/active.ts";
 import { hintName, joinPath } from "../format/filename.ts";
@@ -355,8 +355,7 @@ function checkBinding(
 function corrupt(path: string, fileId: number, offset: number, problem: string): KvError {
   return new KvError(
     "CorruptLog",
-    `${path} is damaged at offset ${offset}: ${problem}; nothing was changed, restore a backup ` +
-      `or run cairn repair`,
+    `${path} is damaged at offset ${offset}: ${problem}; nothing was changed, ${DAMAGE_ADVICE}`,
     { path, fileId, offset },
   );
 }

@@ -1,7 +1,7 @@
 /** Scans: entries in byte order of the key, a page at a time. */
 
 import type { Clock } from "../clock.ts";
-import { KvError } from "../errors.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import { decodeKey, encodeKey, keyRoom } from "../format/key.ts";
 import { KEY_BYTES_LIMIT } from "../limits.ts";
 import { assertKnownOptions, assertOptionsObject, showValue } from "./options.ts";
@@ -132,8 +132,7 @@ function textOf(key: Uint8Array, { index, segments }: Keydir, address: number): 
     const offset = index.offset(address);
     throw new KvError(
       "CorruptLog",
-      `The record at offset ${offset} of ${file.path} has a key that is no text; restore a backup ` +
-        `or run cairn repair`,
+      `The record at offset ${offset} of ${file.path} has a key that is no text; ${DAMAGE_ADVICE}`,
       { path: file.path, fileId, offset },
     );
   }

@@ -6,7 +6,7 @@
  */
 
 import { type Clock, systemClock } from "../clock.ts";
-import { joinPath, segmentName, WAL_NAME } from "../format/filename.ts";
+import { ACTIVE_NAME, joinPath, segmentName, WAL_NAME } from "../format/filename.ts";
 import { formatNodeId } from "../format/node_id.ts";
 import { NODE_ID_BYTES } from "../format/control_record.ts";
 import { frameLengthOf } from "../format/record.ts";
@@ -122,6 +122,7 @@ class Repair {
 
   async run(): Promise<RepairReport> {
     const report = this.#report;
+    this.#noteUnfinished();
     this.#noteMissing();
     for (const segmentNumber of this.#choice.segments.keys()) await this.#gather(segmentNumber + 1);
     report.recordsReadable = this.#index.recordsReadable;
@@ -130,6 +131,16 @@ class Repair {
     await this.#write();
     this.#judgeCompleteness();
     return report;
+  }
+
+  /** Nobody knows what else would have been copied: it may be anything. */
+  #noteUnfinished(): void {
+    if (!this.#found.unfinished) return;
+    const path = joinPath(joinPath(this.#report.source, WAL_NAME), ACTIVE_NAME);
+    const reason =
+      "this was never a whole store, but a copy that a backup, restore or repair left " +
+      "unfinished: what it was made from has more, so make it again from that";
+    this.#report.lost.push({ path, offset: 0, length: 0, reason });
   }
 
   /** Segments that ACTIVE names and that are gone. */

@@ -28,6 +28,8 @@ const NODE_ID_BYTES_MAX = 64;
 export interface SalvageSource {
   /** Undefined if it is missing or damaged. */
   active: ActiveState | undefined;
+  /** It is a copy that was never completed: no store, but what there is of one. */
+  unfinished: boolean;
   /** Undefined if nothing tells. */
   nodeId: Uint8Array | undefined;
   segments: SourceSegment[];
@@ -71,12 +73,13 @@ export function findLogDirectory(fs: FileSystem, path: string): string {
 export async function readSource(fs: FileSystem, directory: string): Promise<SalvageSource> {
   const source: SalvageSource = {
     active: undefined,
+    unfinished: false,
     nodeId: undefined,
     segments: [],
     skipped: [],
     warnings: [],
   };
-  source.active = readActiveIfSound(fs, directory, source.warnings);
+  source.active = readActiveIfSound(fs, directory, source);
   for (const name of fs.readDirectory(directory).sort()) {
     const parsed = parseSegmentName(name);
     if (parsed?.kind !== "log" || parsed.temporary) continue;
@@ -90,8 +93,9 @@ export async function readSource(fs: FileSystem, directory: string): Promise<Sal
 function readActiveIfSound(
   fs: FileSystem,
   directory: string,
-  warnings: string[],
+  source: SalvageSource,
 ): ActiveState | undefined {
+  const { warnings } = source;
   const path = joinPath(directory, ACTIVE_NAME);
   try {
     if (fs.stat(path) === undefined) {
@@ -105,7 +109,8 @@ function readActiveIfSound(
     if (decoded.unsupported && endsWithChecksum(bytes)) {
       throw new KvError("Unsupported", `Cannot repair: ${path}: ${decoded.message}`, { path });
     }
-    warnings.push(`${path} is damaged (${decoded.message}): all segments were used`);
+    if (decoded.unfinished) source.unfinished = true;
+    else warnings.push(`${path} is damaged (${decoded.message}): all segments were used`);
   } catch (error) {
     if (!isFinding(error)) throw error;
     warnings.push(`${path} ${describeFinding(error, path)}: all segments were used`);

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { InterceptingFileSystem } from "../support/intercepting_file_system.ts";
+import { failsWith } from "../support/kv_error.ts";
 import { mustOpen, read } from "../support/store_outcome.ts";
 import { openInMemory, PATH } from "../support/test_store.ts";
 
@@ -68,6 +70,19 @@ test("a store that gets its ACTIVE while it is looked for has not lost it", asyn
   fs.notYet.add(`${WAL}/ACTIVE`);
   assert.deepEqual((await mustOpen(fs, { readOnly: true })).state, { a: "1" });
   assert.equal(fs.notYet.size, 0);
+});
+
+test("a copy that is given up while it is opened is no store, and no defect", async () => {
+  const fs = new MemoryFileSystem();
+  await (await openInMemory(SMALL, fs)).close();
+  let looks = 0;
+  const vanishing = new InterceptingFileSystem(fs);
+  vanishing.stat = (path) => {
+    // It is there when it is looked for, and gone when it is read.
+    return path.endsWith("ACTIVE") && ++looks > 2 ? undefined : fs.stat(path);
+  };
+  await failsWith("Io", /holds no store/, () => openInMemory({ readOnly: true }, vanishing));
+  assert.equal(looks, 3);
 });
 
 test("an output that a compaction gives up while it is looked at is no newer segment", async () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { ACTIVE_UNFINISHED } from "../../lib/format/active.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { KvStore } from "../../lib/store/store.ts";
-import { assertUntouched, fromImage, takeImage } from "../support/disk_image.ts";
+import { assertUntouched, fromImage, takeImage, withFile } from "../support/disk_image.ts";
 import { FaultyFileSystem } from "../support/faulty_file_system.ts";
 import { failsWith } from "../support/kv_error.ts";
 import { PATH } from "../support/test_store.ts";
@@ -71,6 +71,16 @@ test("repair: the lock file of the source is not created, and is free again afte
   await (await KvStore.open(PATH, { fileSystem: fs })).close();
   await KvStore.repair(PATH, "/second", { fileSystem: fs });
   await (await KvStore.open(PATH, { fileSystem: fs })).close();
+});
+
+test("repair: of an unfinished copy it says that this never was a whole store", async () => {
+  const image = withFile(await tenKeys(), "ACTIVE", ACTIVE_UNFINISHED);
+  const fs = fromImage(image);
+  const report = await KvStore.repair(PATH, REPAIRED, { fileSystem: fs });
+  assert.deepEqual([report.complete, report.keys], [false, 10]);
+  assert.deepEqual(report.lost.map(({ path }) => path), [`${PATH}/wal/ACTIVE`]);
+  assert.match(report.lost[0]!.reason, /never a whole store.*make it again/);
+  assert.doesNotMatch(report.warnings.join(), /damaged/);
 });
 
 test("repair: an empty store in a file system without anything else", async () => {

@@ -87,9 +87,7 @@ test("verify: records are counted as users count them, deletes and overwritten o
 });
 
 test("verify: a torn tail is given with its place, and is no problem", async () => {
-  const image = await writtenBy(async (store) => {
-    await store.set("a", "1");
-  });
+  const image = await writtenBy(async (store) => void await store.set("a", "1"));
   const size = bytesOf(image, FIRST_SEGMENT).length;
   const torn = changed(image, FIRST_SEGMENT, (bytes) => Uint8Array.of(...bytes, 1, 2, 3));
   const report = await verify(torn);

@@ -53,6 +53,6 @@ function adviceOn({ problems }: VerifyReport): string {
     return "nothing is lost and nothing needs to be done; the next opening for writing reads the " +
       "segments instead, and hint files are written anew";
   }
-  return "keep a copy of the directory before doing anything to it; restore a backup, or salvage " +
-    "what can be read with 'cairn repair'";
+  return "keep a copy of the directory before doing anything to it; restore a backup " +
+    "(KvStore.restore, or copy its directory), or salvage what can be read with 'cairn repair'";
 }
