@@ -5,6 +5,7 @@ import { systemClock } from "../clock.ts";
 import type { KvStore } from "../mod.ts";
 import type {
   AccessControl,
+  ChangeFeeds,
   ConnectionLimit,
   HostRules,
   Listener,
@@ -39,16 +40,16 @@ export class HttpServer {
   readonly url: string;
   readonly #listener: Listener;
   readonly #access: AccessControl | undefined;
-  readonly #stopping: AbortController;
+  readonly #changeFeeds: ChangeFeeds;
 
   private constructor(
     listener: Listener,
     access: AccessControl | undefined,
-    stopping: AbortController,
+    changeFeeds: ChangeFeeds,
   ) {
     this.#listener = listener;
     this.#access = access;
-    this.#stopping = stopping;
+    this.#changeFeeds = changeFeeds;
     this.url = listener.url;
   }
 
@@ -60,7 +61,7 @@ export class HttpServer {
     const access = tokens === undefined ? undefined : new http.AccessControl(tokens);
     if (tls !== undefined) warnOfExpiry(tls);
     const connections = connectionLimit(http);
-    const stopping = new AbortController();
+    const changeFeeds = new http.ChangeFeeds();
     let listener: Listener;
     try {
       listener = http.listen({
@@ -84,10 +85,10 @@ export class HttpServer {
       ...hostRules(http, options, listener.port),
       telemetry,
       slowRequestMs,
-      stopping: stopping.signal,
+      changeFeeds,
       ...(access !== undefined && { access }),
     });
-    return new HttpServer(listener, access, stopping);
+    return new HttpServer(listener, access, changeFeeds);
   }
 
   /** Takes what `loadTokens` and `loadTls` find now; keeps what it has of what cannot be used. */
@@ -114,8 +115,9 @@ export class HttpServer {
 
   /** As {@link Listener.close}; change feeds, which never end by themselves, end at once. */
   close(graceMs: number): Promise<void> {
-    this.#stopping.abort();
-    return this.#listener.close(graceMs);
+    const changeFeeds = this.#changeFeeds;
+    changeFeeds.stop();
+    return this.#listener.close(graceMs, () => changeFeeds.open);
   }
 }
 

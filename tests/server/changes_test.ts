@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { KvError, type KvStore } from "../../lib/mod.ts";
-import { AccessControl, createApp } from "../../lib/server/http/mod.ts";
+import { AccessControl, ChangeFeeds, createApp } from "../../lib/server/http/mod.ts";
 import { turn, until } from "../support/test_store.ts";
 import { FeedReader } from "./feed_reader.ts";
 import { ObservedService } from "./observed_service.ts";
@@ -294,7 +294,10 @@ test("poll: a client that goes away ends it", async () => {
 });
 
 test("changes: feeds are counted while they last, and no more than so many may be open", async () => {
-  await using service = await ObservedService.start({ open: LAZY, app: { changeFeedsMax: 3 } });
+  await using service = await ObservedService.start({
+    open: LAZY,
+    app: { changeFeeds: new ChangeFeeds(3) },
+  });
   const readers = [await events(service, ""), await events(service, ""), await events(service, "")];
   for (const reader of readers) {
     await reader.event();
@@ -343,19 +346,27 @@ test("changes: a store that is closed cuts feeds off, without a word in the log"
 });
 
 test("changes: a service that stops ends feeds at once, and polls, and takes no new ones", async () => {
-  const stopping = new AbortController();
-  await using service = await ObservedService.start({ app: { stopping: stopping.signal } });
-  const [waiting, idle] = [await events(service, ""), await events(service, "")];
+  const changeFeeds = new ChangeFeeds();
+  await using service = await ObservedService.start({ app: { changeFeeds } });
+  const [waiting, idle, leaving] = [
+    await events(service, ""),
+    await events(service, ""),
+    await events(service, ""),
+  ];
   await waiting.event();
   const end = waiting.next();
   const poll = ask(service, "?wait=50");
   await idle.event();
   await untilOpen(service, 2);
-  stopping.abort();
+  changeFeeds.stop();
+  assert.equal(changeFeeds.open, 3, "all but the one who waited; the poll has an answer to give");
+  await leaving.leave();
   assert.equal(await end, undefined);
   assert.deepEqual(await (await poll).json(), { changes: [], version: 0 });
-  await assert.rejects(idle.next(), /stops/);
   assert.equal(await feedsOpen(service), 0);
+  assert.equal(changeFeeds.open, 1, "one has not read that it is over");
+  assert.equal(await idle.next(), undefined);
+  assert.equal(changeFeeds.open, 0);
   await assertProblem(await ask(service, ""), 503, "Closed");
 });
 

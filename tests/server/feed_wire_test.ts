@@ -42,6 +42,18 @@ async function put(server: ServerProcess, key: string, body: BodyInit): Promise<
   assert(ok);
 }
 
+/** Until the server sends no more to readers who do not read, since what lies between is full. */
+async function untilQuiet(server: ServerProcess): Promise<void> {
+  let sent = 0;
+  for (let before = -Infinity; sent - before > 100_000;) {
+    before = sent;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    sent = valueOf(parseExposition(text), "cairn_http_response_bytes_total");
+  }
+  assert(sent > 100_000);
+}
+
 /** Values of 100 kB: far more than lies in buffers on the way to a client. */
 async function fill(path: string, count: number): Promise<void> {
   await using store = await KvStore.open(path, { durability: { bytes: 1 << 30, millis: 60_000 } });
@@ -111,6 +123,7 @@ test("wire: SIGTERM ends feeds at once, also of readers who read nothing", async
   await fill(directory.path, 300);
   await using server = await startServer(directory.path);
   const stalled = await request(server, "/v1/changes?since=0&values=1");
+  await untilQuiet(server);
   const followers = [];
   for (let i = 0; i < 20; i++) {
     const follower = FeedReader.events(await fetch(`${server.url}/v1/changes`));

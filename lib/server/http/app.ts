@@ -1,14 +1,10 @@
 import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
-import {
-  BACKUPS_SENT_MAX,
-  CHANGE_FEEDS_MAX,
-  REQUESTS_MAX,
-  VALUE_BYTES_MAX_DEFAULT,
-} from "../../limits.ts";
+import { BACKUPS_SENT_MAX, REQUESTS_MAX, VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { Telemetry } from "../telemetry/telemetry.ts";
 import type { AccessControl } from "./access_control.ts";
+import { ChangeFeeds } from "./change_feeds.ts";
 import { createGate, type Handler } from "./gate.ts";
 import { pathHandlers } from "./path_handler.ts";
 import { HttpError } from "./problem.ts";
@@ -25,13 +21,8 @@ export interface AppOptions extends HostRules {
   access?: AccessControl;
   /** Requests that may be under way at once (default 1024); others get 503. */
   requestsMax?: number;
-  /** Change feeds that may be open beside them (default 1000); others get 503. */
-  changeFeedsMax?: number;
-  /**
-   * Ends change feeds when it is aborted, and refuses new ones: they would never end by themselves,
-   * so abort it before you wait for requests under way.
-   */
-  stopping?: AbortSignal;
+  /** Counts change feeds, which may be open beside them, and ends them (default: 1000 may be). */
+  changeFeeds?: ChangeFeeds;
   /** Longest value to accept, in bytes; that of the store (default 64 MiB). */
   valueBytesMax?: number;
   /** Receives log entries instead of LogTape's category `cairn`, `http`. */
@@ -74,8 +65,7 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   const {
     access,
     requestsMax = REQUESTS_MAX,
-    changeFeedsMax = CHANGE_FEEDS_MAX,
-    stopping,
+    changeFeeds = new ChangeFeeds(),
     valueBytesMax = VALUE_BYTES_MAX_DEFAULT,
     logger = getLogger(["cairn", "http"]),
     slowRequestMs = SLOW_REQUEST_MS_DEFAULT,
@@ -85,11 +75,10 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   const observed = telemetry.observe(store);
 
   const app = new Hono({ getPath: rawPath });
-  const feeds = new SlotLimit(changeFeedsMax, "change feeds");
   const gate = createGate({
     guard: createGuard(options),
     requestsMax,
-    countedApart: () => feeds.taken,
+    countedApart: () => changeFeeds.open,
     ...(access !== undefined && { access }),
   });
   const service = {
@@ -97,9 +86,8 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
     valueBytesMax,
     logger,
     telemetry,
-    feeds,
+    changeFeeds,
     backups: new SlotLimit(BACKUPS_SENT_MAX, "backups under way"),
-    stopping,
     routes: ROUTES,
   };
   const handlers = new Map<string, Handler>();

@@ -58,10 +58,6 @@ function countStream(response: Response, count: (byteLength: number) => void): R
   if (body === null) return response;
   const reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    start(controller) {
-      // What is cut off must not wait for a reader who may never read on.
-      reader.closed.catch((error) => controller.error(error));
-    },
     async pull(controller) {
       const { done, value } = await reader.read();
       if (done) return controller.close();

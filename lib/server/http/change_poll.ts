@@ -21,7 +21,7 @@ export interface ChangePoll {
   options: ChangesOptions & { since: number };
   waitMs: number;
   /** End it from outside: nobody waits any more, or the service stops. */
-  signals: readonly (AbortSignal | undefined)[];
+  signals: readonly AbortSignal[];
 }
 
 /** The answer, as JSON. Throws what `KvStore.changes` throws. */
@@ -39,8 +39,8 @@ export async function pollChanges({ store, clock, options, waitMs, signals }: Ch
     clock.schedule(Math.max(waitMs, SEARCH_MS_MAX), stop, true),
   ];
   for (const signal of signals) {
-    if (signal?.aborted) stop();
-    else signal?.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop);
   }
   let alarm: AsyncIterator<unknown> | undefined;
   let { since } = options;
@@ -59,7 +59,7 @@ export async function pollChanges({ store, clock, options, waitMs, signals }: Ch
     }
   } finally {
     for (const timer of timers) timer.cancel();
-    for (const signal of signals) signal?.removeEventListener("abort", stop);
+    for (const signal of signals) signal.removeEventListener("abort", stop);
   }
 }
 

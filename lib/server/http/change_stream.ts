@@ -22,9 +22,14 @@ export interface ChangeStreamContext {
   format: ChangeFormat;
   clock: Clock;
   logger: Logger;
-  /** Ends it from outside: nobody listens any more, or the service stops. */
-  signals: readonly (AbortSignal | undefined)[];
-  /** Called once when it is over, however that came about. */
+  /** Aborted when the client has gone. */
+  gone: AbortSignal;
+  /** Aborted when the service stops. */
+  stopping: AbortSignal;
+  /**
+   * Called once when it is over, however that came about; but when the service stops only as soon as
+   * the client takes notice, which one that does not read never will.
+   */
   onEnd: () => void;
 }
 
@@ -55,20 +60,21 @@ export class ChangeStream {
     return new ReadableStream<Uint8Array>({
       start: (controller) => source.#start(controller),
       pull: () => source.#pull(),
-      cancel: () => source.#end(),
+      cancel: () => source.#leave(),
     }, { highWaterMark: 0 });
   }
 
   #start(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.#controller = controller;
-    for (const signal of this.#context.signals) {
-      if (signal?.aborted) this.#stop();
-      else signal?.addEventListener("abort", this.#stop);
-    }
+    const { gone, stopping } = this.#context;
+    gone.addEventListener("abort", this.#abandon);
+    stopping.addEventListener("abort", this.#stop);
+    if (gone.aborted) this.#abandon();
   }
 
   async #pull(): Promise<void> {
     const { feed, format } = this.#context;
+    if (this.#isOver) return this.#close();
     if (!this.#hasBegun) {
       this.#hasBegun = true;
       // At once, since servers send the headers with it.
@@ -81,7 +87,7 @@ export class ChangeStream {
       if (this.#isOver) return;
       if (text === undefined) {
         this.#end();
-        this.#controller.close();
+        this.#close();
       } else {
         this.#controller.enqueue(encoder.encode(text));
       }
@@ -160,31 +166,48 @@ export class ChangeStream {
 
   #fail(error: unknown): void {
     this.#end();
+    this.#context.onEnd();
     // Clients that fell too far behind, or follow a store that is being closed, are told by the cut.
     const isExpected = error instanceof KvError && ["Closed", "Compacted"].includes(error.code);
     if (!isExpected) this.#context.logger.error("A change feed was cut off: {error}", { error });
     this.#controller.error(error);
   }
 
-  /** Ends it for good: properly if the client is waiting, else without waiting for the client. */
+  /** The service stops. A client that is behind hears of it when it reads on. */
   #stop = (): void => {
     if (this.#isOver) return;
-    const isWaitedFor = this.#isPulling || !this.#hasBegun;
     this.#end();
-    if (isWaitedFor) this.#controller.close();
-    else this.#controller.error(new KvError("Closed", "The service stops"));
+    if (this.#isPulling) this.#close();
   };
+
+  /** The client wants no more. */
+  #leave(): void {
+    this.#end();
+    this.#context.onEnd();
+  }
+
+  /** The client has gone, and whoever still reads for it shall not wait. */
+  #abandon = (): void => {
+    this.#leave();
+    this.#controller.error(this.#context.gone.reason);
+  };
+
+  /** Sends the end. */
+  #close(): void {
+    this.#controller.close();
+    this.#context.onEnd();
+  }
 
   /** Lets go of everything. */
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { feed, signals, onEnd } = this.#context;
-    for (const signal of signals) signal?.removeEventListener("abort", this.#stop);
+    const { feed, gone, stopping } = this.#context;
+    gone.removeEventListener("abort", this.#abandon);
+    stopping.removeEventListener("abort", this.#stop);
     this.#arrival = undefined;
     // Nobody waits for what it still has to say.
     feed.return().catch(() => {});
-    onEnd();
     this.#wake();
   }
 }

@@ -34,9 +34,9 @@ export interface Listener {
   readonly url: string;
   /**
    * Takes no more connections, lets requests under way finish for at most `graceMs` milliseconds,
-   * and then ends what is left.
+   * and then ends what is left. Of these, `abandoned` says how many need not be waited for (Bun).
    */
-  close(graceMs: number): Promise<void>;
+  close(graceMs: number, abandoned?: () => number): Promise<void>;
   /**
    * Uses another certificate for new connections; requests under way finish on the old. Throws a
    * KvError `Unsupported` under Deno, and what the runtime says if the certificate is of no use; the

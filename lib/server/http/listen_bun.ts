@@ -80,12 +80,12 @@ class BunListener implements Listener {
     if (options.connections !== undefined) this.#countLater(COUNT_CALM_MS);
   }
 
-  async close(graceMs: number): Promise<void> {
+  async close(graceMs: number, abandoned: () => number = () => 0): Promise<void> {
     this.#closing = true;
     this.#retire();
     const deadline = systemClock.monotonic() + graceMs;
     // Not for stop() to resolve: connections that never sent a request would hold it up.
-    while (this.#pendingRequests() > 0 && systemClock.monotonic() < deadline) {
+    while (this.#pendingRequests() > abandoned() && systemClock.monotonic() < deadline) {
       await new Promise<void>((resolve) => systemClock.schedule(POLL_MS, resolve));
     }
     await Promise.all([...this.#retired].map((server) => server.stop(true)));

@@ -12,6 +12,7 @@
 
 export { AccessControl, tokenProblem, type Tokens } from "./access_control.ts";
 export { type AppOptions, createApp } from "./app.ts";
+export { ChangeFeeds } from "./change_feeds.ts";
 export { type ConnectionLimit, descriptorsMaxOf } from "./connection_limit.ts";
 export type { Handler } from "./gate.ts";
 export { listen, type Listener, type ListenOptions, type TlsFiles } from "./listen.ts";

@@ -6,6 +6,7 @@
 import type { GenericSchema } from "valibot";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
+import type { ChangeFeeds } from "./change_feeds.ts";
 import type { SlotLimit } from "./slot_limit.ts";
 import type { StoreApi } from "./store_api.ts";
 
@@ -19,12 +20,10 @@ export interface Service {
   readonly logger: Logger;
   /** What is measured. */
   readonly telemetry: Telemetry;
-  /** Change feeds that may be open at once. */
-  readonly feeds: SlotLimit;
+  /** The change feeds that are open. */
+  readonly changeFeeds: ChangeFeeds;
   /** Backups that may be sent at once. */
   readonly backups: SlotLimit;
-  /** Aborted when the service is to stop; undefined if nobody will say so. */
-  readonly stopping: AbortSignal | undefined;
   /** All routes, for those that describe them. */
   readonly routes: readonly Route[];
 }

@@ -8,7 +8,7 @@ import { type ChangeFormat, EVENT_STREAM, NDJSON_STREAM } from "../change_format
 import { pollChanges } from "../change_poll.ts";
 import { ChangeStream } from "../change_stream.ts";
 import { prefers } from "../media_type.ts";
-import { HttpError, invalidArgument } from "../problem.ts";
+import { invalidArgument } from "../problem.ts";
 import { noteWaiting } from "../request_waiting.ts";
 import { heldResponse } from "../response_memory.ts";
 import type { QueryDefinition, Route, Service } from "../route.ts";
@@ -109,12 +109,11 @@ export const changesRoutes: readonly Route[] = [{
 
 async function followChanges(service: Service, request: Request): Promise<Response> {
   const { prefix = "", values, wait, ...query } = readQuery(request, QUERY);
-  const { store, feeds, stopping } = service;
+  const { store, changeFeeds } = service;
   const resumed = lastEventId(request);
   const since = resumed ?? query.since;
-  if (stopping?.aborted) throw new HttpError("Closed", "The service stops: try again");
   const options: ChangesOptions = { prefix, values: isOn(values) };
-  const giveBack = feeds.take();
+  const giveBack = changeFeeds.take();
   let isStream = false;
   try {
     if (wait !== undefined) {
@@ -137,7 +136,7 @@ async function followChanges(service: Service, request: Request): Promise<Respon
 }
 
 function answerStream(
-  { store, logger, telemetry, stopping }: Service,
+  { store, logger, telemetry, changeFeeds }: Service,
   request: Request,
   options: ChangesOptions,
   onEnd: () => void,
@@ -149,7 +148,8 @@ function answerStream(
     format,
     clock: telemetry.clock,
     logger,
-    signals: [request.signal, stopping],
+    gone: request.signal,
+    stopping: changeFeeds.stopping,
     onEnd,
   });
   return new Response(body as ReadableStream<Uint8Array<ArrayBuffer>>, {
@@ -164,7 +164,7 @@ function answerStream(
 }
 
 async function answerPoll(
-  { store, telemetry, stopping }: Service,
+  { store, telemetry, changeFeeds }: Service,
   request: Request,
   options: ChangesOptions & { since: number },
   waitSeconds: number,
@@ -176,7 +176,7 @@ async function answerPoll(
     clock,
     options,
     waitMs: waitSeconds * 1000,
-    signals: [request.signal, stopping],
+    signals: [request.signal, changeFeeds.stopping],
   });
   noteWaiting(request, clock.monotonic() - begin);
   const byteLength = Buffer.byteLength(body);
