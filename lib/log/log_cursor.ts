@@ -45,6 +45,11 @@ import type { SegmentSet } from "./segment_set.ts";
 /** What is read at once. Longer frames are read alone, and on another thread. */
 const WINDOW_BYTES = 1 << 16;
 const NO_BUFFER = allocateBuffer(0);
+/** Long frames that are on their way into memory at once, of all cursors together. */
+const LONG_LOADS_MAX = 4;
+
+let longLoads = 0;
+const waitingToLoad: (() => void)[] = [];
 
 /** `header`, `buffer` and `at` describe the next record. */
 export const STEP_RECORD = 0;
@@ -183,14 +188,21 @@ export class LogCursor {
   }
 
   async #loadLong(segment: Segment, offset: number, length: number): Promise<void> {
-    const buffer = allocateBuffer(length);
     segment.pin();
+    // A thousand followers come to the same long record at the same moment.
+    while (longLoads >= LONG_LOADS_MAX) {
+      await new Promise<void>((resolve) => waitingToLoad.push(resolve));
+    }
+    longLoads++;
     try {
+      const buffer = allocateBuffer(length);
       const count = await readFullyAsync(segment.file, buffer.bytes, 0, length, offset);
       this.#take(buffer, offset, count);
       this.#assertRead(segment, count);
     } finally {
       segment.unpin();
+      longLoads--;
+      waitingToLoad.shift()?.();
     }
   }
 
