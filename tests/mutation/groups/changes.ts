@@ -142,12 +142,12 @@ export const changesMutants: MutantGroup = {
     {
       name: "compaction: a segment is closed while a long record is read",
       file: CURSOR,
-      find: "    segment.pin();\n    try",
-      replace: "    try",
+      find: "    segment.pin();\n    // A thousand",
+      replace: "    // A thousand",
       and: [{
         file: CURSOR,
-        find: "    } finally {\n      segment.unpin();\n    }\n",
-        replace: "    } finally {\n      void segment;\n    }\n",
+        find: "      segment.unpin();\n      longLoads--;\n",
+        replace: "      longLoads--;\n",
       }],
       why: "its descriptor may be another file's by then",
       tests: ["store/changes_replaced", "store/changes_compaction"],
