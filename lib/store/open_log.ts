@@ -200,8 +200,11 @@ function isNoted(replay: Replay, newest: Segment, state: ActiveState): boolean {
  * may have left it in the page cache only, and after a failed fsync the cache may call it clean.
  */
 function vouch(replay: Replay, newest: Segment, state: ActiveState): void {
-  if (isNoted(replay, newest, state)) return;
-  rewriteTail(newest.file, replay.durableOffset, newest.length);
+  if (!isNoted(replay, newest, state)) {
+    rewriteTail(newest.file, replay.durableOffset, newest.length);
+  }
+  // Even if nothing was written since: a write that failed may have been cut off again, and the cut
+  // be lost with the power while the write is kept.
   newest.file.sync();
 }
 

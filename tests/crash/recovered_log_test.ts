@@ -175,3 +175,24 @@ test("names that a failed sync of the directory left in memory only are made dur
   }
   assert(failed > 10 * SEEDS, "syncs did fail");
 });
+
+test("a failed write that was cut off again stays away, once a process has not found it", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  for (let seed = 0; seed < 10 * SEEDS; seed++) {
+    const fs = new CrashFileSystem({ random: new SeededRandom(seed) });
+    const first = await openInMemory({}, fs);
+    await first.set("a", "1");
+    await first.close();
+    const second = await openInMemory({}, fs);
+    fs.faults.plan("write", 1);
+    await assert.rejects(second.set("b", "2"), { code: "Io" });
+    await second.close().catch(() => {});
+    fs.restart("kill");
+    fs.faults.heal();
+    await live(fs, true);
+    fs.restart("power");
+    const again = await openInMemory({}, fs);
+    assert.deepEqual((await read(again)).state, { a: "1" }, `seed ${seed}`);
+  }
+});

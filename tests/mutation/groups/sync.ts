@@ -127,10 +127,14 @@ export const syncMutants: MutantGroup = {
     {
       name: "recovered log: written anew after the fsync only",
       file: OPEN,
-      find:
-        "  rewriteTail(newest.file, replay.durableOffset, newest.length);\n  newest.file.sync();\n",
+      find: "    rewriteTail(newest.file, replay.durableOffset, newest.length);\n",
       replace:
-        "  newest.file.sync();\n  rewriteTail(newest.file, replay.durableOffset, newest.length);\n",
+        "    newest.file.sync();\n    rewriteTail(newest.file, replay.durableOffset, newest.length);\n",
+      and: [{
+        file: OPEN,
+        find: "the write is kept.\n  newest.file.sync();\n",
+        replace: "the write is kept.\n",
+      }],
       why: "what is written behind an fsync is not covered by it",
       tests: ["crash/recovered_log"],
     },
