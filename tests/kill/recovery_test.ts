@@ -16,9 +16,9 @@ const START = [[["a", "1"]], [["b", "2"]]] as const;
 testUnless(killSkipped, "killed while it cuts a torn tail off", async () => {
   using executable = new PrivateExecutable();
   await prepareStore(executable.join("base"), START);
-  // Longer than what is written next, which would otherwise hide it.
+  // Longer than what is written next, which would otherwise hide it. The first fsync is the opening's.
   const value = "torn ".repeat(1000);
-  await killOnce(executable, { call: "fdatasync", path: FIRST_LOG, nth: 1 }, "set", "b", value);
+  await killOnce(executable, { call: "fdatasync", path: FIRST_LOG, nth: 2 }, "set", "b", value);
   const log = executable.join("base", FIRST_LOG);
   truncateSync(log, statSync(log).size - 3);
   await killRecovery(executable, 10);
@@ -27,7 +27,7 @@ testUnless(killSkipped, "killed while it cuts a torn tail off", async () => {
 testUnless(killSkipped, "killed while it makes the last write durable", async () => {
   using executable = new PrivateExecutable();
   await prepareStore(executable.join("base"), START);
-  await killOnce(executable, { call: "fdatasync", path: FIRST_LOG, nth: 1 }, "set", "b", "whole");
+  await killOnce(executable, { call: "fdatasync", path: FIRST_LOG, nth: 2 }, "set", "b", "whole");
   await killRecovery(executable, 10);
 });
 
