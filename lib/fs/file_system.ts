@@ -60,10 +60,9 @@ export interface FileSystem {
   stat(path: string): FileStat | undefined;
   /**
    * The absolute path of `path` with the symbolic links in it followed, as far as it exists; the
-   * rest of it is appended. Two paths lead to one place if these are the same. A file system that
-   * has no links may be without this method.
+   * rest of it is appended. Two paths lead to one place if these are the same.
    */
-  realPath?(path: string): string;
+  realPath(path: string): string;
   /**
    * Opens a regular file: `read`, `write` (read and write an existing file), or `create` (a new
    * file, mode 0600). Throws `Io` for symbolic links and anything that is not a regular file.

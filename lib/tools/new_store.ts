@@ -55,7 +55,7 @@ export function checkDestination(
 }
 
 function realPathOf(fs: FileSystem, path: string): string {
-  return resolve(fs.realPath?.(path) ?? path);
+  return resolve(fs.realPath(path));
 }
 
 function holdsNothing(fs: FileSystem, directory: string): boolean {

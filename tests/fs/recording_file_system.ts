@@ -1,40 +1,24 @@
 /** A file system that writes down, in order, what is asked of it; and fails when told to. */
 
 import { basename } from "node:path";
-import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
+import type { File, FileLock, OpenMode } from "../../lib/fs/file_system.ts";
+import { PassingFileSystem } from "../support/passing_file_system.ts";
 
 /** Records the calls that change something, as `write x.tmp`, and passes all on to another one. */
-export class RecordingFileSystem implements FileSystem {
+export class RecordingFileSystem extends PassingFileSystem {
   readonly calls: string[] = [];
   /** Called with every call before it is made; may throw in its place. */
   onCall: (call: string) => void = () => {};
-  readonly #base: FileSystem;
 
-  constructor(base: FileSystem) {
-    this.#base = base;
-  }
-
-  makeDirectory(path: string): void {
+  override makeDirectory(path: string): void {
     this.#record(`makeDirectory ${basename(path)}`);
-    this.#base.makeDirectory(path);
+    this.base.makeDirectory(path);
   }
 
-  readDirectory(path: string): string[] {
-    return this.#base.readDirectory(path);
-  }
-
-  stat(path: string): FileStat | undefined {
-    return this.#base.stat(path);
-  }
-
-  realPath(path: string): string {
-    return this.#base.realPath?.(path) ?? path;
-  }
-
-  open(path: string, mode: OpenMode): File {
+  override open(path: string, mode: OpenMode): File {
     const name = basename(path);
     this.#record(`${mode} ${name}`);
-    const file = this.#base.open(path, mode);
+    const file = this.base.open(path, mode);
     const record = (call: string) => this.#record(`${call} ${name}`);
     return {
       path: file.path,
@@ -49,24 +33,24 @@ export class RecordingFileSystem implements FileSystem {
     };
   }
 
-  rename(from: string, to: string): void {
+  override rename(from: string, to: string): void {
     this.#record(`rename ${basename(from)} ${basename(to)}`);
-    this.#base.rename(from, to);
+    this.base.rename(from, to);
   }
 
-  unlink(path: string): void {
+  override unlink(path: string): void {
     this.#record(`unlink ${basename(path)}`);
-    this.#base.unlink(path);
+    this.base.unlink(path);
   }
 
-  syncDirectory(path: string): void {
+  override syncDirectory(path: string): void {
     this.#record(`syncDirectory ${basename(path)}`);
-    this.#base.syncDirectory(path);
+    this.base.syncDirectory(path);
   }
 
-  lock(path: string): FileLock | undefined {
+  override lock(path: string): FileLock | undefined {
     this.#record(`lock ${basename(path)}`);
-    return this.#base.lock(path);
+    return this.base.lock(path);
   }
 
   #record(call: string): void {

@@ -1,38 +1,22 @@
 /** Counts the files that are open: none may be left when all is closed. */
 
-import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
+import type { File, FileLock, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { PassingFileSystem } from "./passing_file_system.ts";
 
 /** Passes everything on, and knows which files are open and which locks are held. */
-export class CountingFileSystem implements FileSystem {
+export class CountingFileSystem extends PassingFileSystem {
   /** Paths of the open files, one for each time it was opened. */
   readonly openPaths: string[] = [];
   /** Locks held. */
   locks = 0;
-  readonly #base: FileSystem;
 
   constructor(base: FileSystem = new MemoryFileSystem()) {
-    this.#base = base;
+    super(base);
   }
 
-  makeDirectory(path: string): void {
-    this.#base.makeDirectory(path);
-  }
-
-  readDirectory(path: string): string[] {
-    return this.#base.readDirectory(path);
-  }
-
-  stat(path: string): FileStat | undefined {
-    return this.#base.stat(path);
-  }
-
-  realPath(path: string): string {
-    return this.#base.realPath?.(path) ?? path;
-  }
-
-  open(path: string, mode: OpenMode): File {
-    const file = this.#base.open(path, mode);
+  override open(path: string, mode: OpenMode): File {
+    const file = this.base.open(path, mode);
     this.openPaths.push(path);
     let isOpen = true;
     return {
@@ -56,20 +40,8 @@ export class CountingFileSystem implements FileSystem {
     };
   }
 
-  rename(from: string, to: string): void {
-    this.#base.rename(from, to);
-  }
-
-  unlink(path: string): void {
-    this.#base.unlink(path);
-  }
-
-  syncDirectory(path: string): void {
-    this.#base.syncDirectory(path);
-  }
-
-  lock(path: string): FileLock | undefined {
-    const lock = this.#base.lock(path);
+  override lock(path: string): FileLock | undefined {
+    const lock = this.base.lock(path);
     if (lock === undefined) return undefined;
     this.locks++;
     let held = true;

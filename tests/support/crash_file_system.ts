@@ -157,6 +157,11 @@ export class CrashFileSystem implements FileSystem {
     return this.#visible.stat(path);
   }
 
+  realPath(path: string): string {
+    this.#assertRunning(path);
+    return this.#visible.realPath(path);
+  }
+
   open(path: string, mode: OpenMode): File {
     this.#assertRunning(path);
     if (mode !== "create") return this.#handle(this.#visible.open(path, mode), path);

@@ -1,8 +1,9 @@
 /** A disk that fails as it is told to: errors at any call, no space left, reads and writes cut short. */
 
 import { basename } from "node:path";
-import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
+import type { File, FileLock, OpenMode } from "../../lib/fs/file_system.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
+import { PassingFileSystem } from "./passing_file_system.ts";
 
 /** A call to the file system, as `fail` is asked about it. */
 export interface FileCall {
@@ -26,7 +27,7 @@ export interface FileCall {
 }
 
 /** Passes everything on to another file system, unless it is to fail. */
-export class FaultyFileSystem implements FileSystem {
+export class FaultyFileSystem extends PassingFileSystem {
   /** Error code with which a call fails, if it shall: asked before each call. */
   fail: (call: FileCall) => string | undefined = () => undefined;
   /** Bytes that can still be written before the disk is full. */
@@ -35,13 +36,8 @@ export class FaultyFileSystem implements FileSystem {
   shorten: (wanted: number) => number = (wanted) => wanted;
   /** Every call that was made or failed, as `sync 0000000001.log`. */
   readonly calls: string[] = [];
-  readonly #base: FileSystem;
   /** One object for every open file, which holds its name. */
   readonly #open = new Set<{ name: string }>();
-
-  constructor(base: FileSystem) {
-    this.#base = base;
-  }
 
   /** From now on nothing fails. */
   heal(): void {
@@ -55,26 +51,14 @@ export class FaultyFileSystem implements FileSystem {
     return [...this.#open].map(({ name }) => name).sort();
   }
 
-  makeDirectory(path: string): void {
+  override makeDirectory(path: string): void {
     this.#check("makeDirectory", path);
-    this.#base.makeDirectory(path);
+    this.base.makeDirectory(path);
   }
 
-  readDirectory(path: string): string[] {
-    return this.#base.readDirectory(path);
-  }
-
-  stat(path: string): FileStat | undefined {
-    return this.#base.stat(path);
-  }
-
-  realPath(path: string): string {
-    return this.#base.realPath?.(path) ?? path;
-  }
-
-  open(path: string, mode: OpenMode): File {
+  override open(path: string, mode: OpenMode): File {
     this.#check(mode === "create" ? "create" : mode === "write" ? "openToWrite" : "open", path);
-    const file = this.#base.open(path, mode);
+    const file = this.base.open(path, mode);
     const opened = { name: basename(path) };
     this.#open.add(opened);
     const read = (position: number) => {
@@ -113,26 +97,26 @@ export class FaultyFileSystem implements FileSystem {
     };
   }
 
-  rename(from: string, to: string): void {
+  override rename(from: string, to: string): void {
     this.#check("rename", to);
-    this.#base.rename(from, to);
+    this.base.rename(from, to);
   }
 
-  unlink(path: string): void {
+  override unlink(path: string): void {
     this.#check("unlink", path);
-    const size = this.#base.stat(path)?.size ?? 0;
-    this.#base.unlink(path);
+    const size = this.base.stat(path)?.size ?? 0;
+    this.base.unlink(path);
     this.spaceLeft += size;
   }
 
-  syncDirectory(path: string): void {
+  override syncDirectory(path: string): void {
     this.#check("syncDirectory", path);
-    this.#base.syncDirectory(path);
+    this.base.syncDirectory(path);
   }
 
-  lock(path: string): FileLock | undefined {
+  override lock(path: string): FileLock | undefined {
     this.#check("lock", path);
-    return this.#base.lock(path);
+    return this.base.lock(path);
   }
 
   /** As a real disk: what still fits is written, and only then is there an error. */

@@ -1,9 +1,10 @@
 /** A file system that lets a test stand between the store and the disk. */
 
-import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
+import type { File, OpenMode } from "../../lib/fs/file_system.ts";
+import { PassingFileSystem } from "./passing_file_system.ts";
 
 /** Passes everything on to another file system; `before…` may wait, look around, or throw. */
-export class InterceptingFileSystem implements FileSystem {
+export class InterceptingFileSystem extends PassingFileSystem {
   /** Called before a blocking fsync of a file. */
   beforeSync: (path: string) => void = () => {};
   /** Awaited before an fsync through the thread pool. */
@@ -12,32 +13,15 @@ export class InterceptingFileSystem implements FileSystem {
   beforeReadAsync: (path: string) => Promise<void> | void = () => {};
   /** Called before anything that changes the disk; `what` is the method's name. */
   beforeChange: (what: string, path: string) => void = () => {};
-  readonly #base: FileSystem;
 
-  constructor(base: FileSystem) {
-    this.#base = base;
-  }
-
-  makeDirectory(path: string): void {
+  override makeDirectory(path: string): void {
     this.beforeChange("makeDirectory", path);
-    this.#base.makeDirectory(path);
+    this.base.makeDirectory(path);
   }
 
-  readDirectory(path: string): string[] {
-    return this.#base.readDirectory(path);
-  }
-
-  stat(path: string): FileStat | undefined {
-    return this.#base.stat(path);
-  }
-
-  realPath(path: string): string {
-    return this.#base.realPath?.(path) ?? path;
-  }
-
-  open(path: string, mode: OpenMode): File {
+  override open(path: string, mode: OpenMode): File {
     if (mode === "create") this.beforeChange("create", path);
-    const file = this.#base.open(path, mode);
+    const file = this.base.open(path, mode);
     return {
       path: file.path,
       read: (...range) => file.read(...range),
@@ -66,22 +50,14 @@ export class InterceptingFileSystem implements FileSystem {
     };
   }
 
-  rename(from: string, to: string): void {
+  override rename(from: string, to: string): void {
     this.beforeChange("rename", to);
-    this.#base.rename(from, to);
+    this.base.rename(from, to);
   }
 
-  unlink(path: string): void {
+  override unlink(path: string): void {
     this.beforeChange("unlink", path);
-    this.#base.unlink(path);
-  }
-
-  syncDirectory(path: string): void {
-    this.#base.syncDirectory(path);
-  }
-
-  lock(path: string): FileLock | undefined {
-    return this.#base.lock(path);
+    this.base.unlink(path);
   }
 }
 

@@ -11,7 +11,7 @@ export function watchingFileSystem(inner: FileSystem, onCall: () => void): FileS
     },
     readDirectory: (path) => inner.readDirectory(path),
     stat: (path) => inner.stat(path),
-    realPath: (path) => inner.realPath?.(path) ?? path,
+    realPath: (path) => inner.realPath(path),
     open: (path: string, mode: OpenMode) => {
       if (mode === "create") onCall();
       return watchingFile(inner.open(path, mode), onCall);

@@ -45,7 +45,7 @@ testUnless(onWindows, "repair, backup, restore: a link into the source is no way
 
 testUnless(onWindows, "a real path: links are followed as far as the path exists", () => {
   using directory = new TemporaryDirectory();
-  const real = (path: string) => nodeFileSystem.realPath!(path);
+  const real = (path: string) => nodeFileSystem.realPath(path);
   const root = real(directory.path);
   mkdirSync(directory.join("a/b"), { recursive: true });
   symlinkSync(directory.join("a"), directory.join("link"));

@@ -7,7 +7,7 @@ export function openingOtherwise(base: FileSystem, open: FileSystem["open"]): Fi
     makeDirectory: (path) => base.makeDirectory(path),
     readDirectory: (path) => base.readDirectory(path),
     stat: (path) => base.stat(path),
-    realPath: (path) => base.realPath?.(path) ?? path,
+    realPath: (path) => base.realPath(path),
     rename: (from, to) => base.rename(from, to),
     unlink: (path) => base.unlink(path),
     syncDirectory: (path) => base.syncDirectory(path),

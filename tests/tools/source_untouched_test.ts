@@ -27,7 +27,7 @@ function readable(base: MemoryFileSystem, size = (file: File) => file.size()): F
     makeDirectory: (path) => (refuse("makeDirectory", path), base.makeDirectory(path)),
     readDirectory: (path) => base.readDirectory(path),
     stat: (path) => base.stat(path),
-    realPath: (path) => base.realPath?.(path) ?? path,
+    realPath: (path) => base.realPath(path),
     open: (path, mode) => {
       if (mode !== "read") refuse(mode, path);
       const file = base.open(path, mode);

@@ -184,7 +184,7 @@ export const newStoreMutants: MutantGroup = {
     {
       name: "destination: links are not followed",
       file: NEW_STORE,
-      find: "  return resolve(fs.realPath?.(path) ?? path);\n",
+      find: "  return resolve(fs.realPath(path));\n",
       replace: '  return resolve(fs.stat(path)?.kind === "other" ? "" : path);\n',
       why: "the store that is only read would be written to through a link",
       tests: ["tools/linked_destination"],
