@@ -73,11 +73,14 @@ export class ActiveFile {
     return fileId;
   }
 
-  /** Sees to it that ids below `nextFileId` are not given to files, not even after a crash. */
-  reserveFileIds(nextFileId: number, segments: readonly Segment[]): void {
-    if (nextFileId <= this.#state.nextFileId) return;
+  /**
+   * Sees to it that ids below `nextFileId` are not given to files: not even after a crash, once
+   * ACTIVE was replaced. Returns whether it has to be for that.
+   */
+  reserveFileIds(nextFileId: number): boolean {
+    if (nextFileId <= this.#state.nextFileId) return false;
     this.#state.nextFileId = nextFileId;
-    this.replace(segments);
+    return true;
   }
 
   /** Notes how much of the newest segment is durable, so that a shorter one is known for damaged. */

@@ -82,9 +82,9 @@ export async function openForWriting(path: string, options: ResolvedOptions): Pr
       // The same goes for the name ACTIVE, if a sync of the directory has failed: what is found may
       // be what the disk has not. Before files are removed that an older one names, or records are
       // appended to one that it does not.
-      if (leftovers.names.length > 0 || !log.noted) log.active.replace(ordered);
+      const isDoubtful = leftovers.names.length > 0 || !log.noted;
       // Ids are not reused, not even those of files that never became part of the log.
-      log.active.reserveFileIds(nextFileId, ordered);
+      if (log.active.reserveFileIds(nextFileId) || isDoubtful) log.active.replace(ordered);
       removeDurably(fs, directory, leftovers.names);
     } catch (error) {
       log.keydir.segments.close();

@@ -312,8 +312,8 @@ export const compactionMutants: MutantGroup = {
     {
       name: "ids of files that never became part of the log are used again",
       file: "lib/store/open_log.ts",
-      find: "      log.active.reserveFileIds(nextFileId, ordered);\n",
-      replace: "",
+      find: "log.active.reserveFileIds(nextFileId) || isDoubtful",
+      replace: "nextFileId > 0 && isDoubtful",
       why: "a leftover that comes back after a crash would be in the way of a new file",
       tests: ["crash/leftover_ids"],
     },

@@ -120,8 +120,8 @@ export const directorySyncMutants: MutantGroup = {
     {
       name: "opening: the name ACTIVE is not made durable",
       file: "lib/store/open_log.ts",
-      find: "      if (leftovers.names.length > 0 || !log.noted) log.active.replace(ordered);\n",
-      replace: "",
+      find: "      const isDoubtful = leftovers.names.length > 0 || !log.noted;\n",
+      replace: "      const isDoubtful = leftovers.names.length < 0;\n",
       why: "after a failed sync of the directory, the disk may know an older ACTIVE than was read",
       tests: ["crash/recovered_log"],
     },
