@@ -253,6 +253,11 @@ export class KeyIndex extends RecordReader {
     return next === 1 << DEPTH_MAX ? -1 : next;
   }
 
+  /** Visits the records of the shard that a key of this hash would be in, as {@link walk} does. */
+  visitNear(hash: number, visit: (address: number) => void): void {
+    this.#directory.visitShard(hash >>> (32 - DEPTH_MAX), visit);
+  }
+
   /** Whether all keys have been put in order, as {@link KeyIndex.collect} requires. */
   get orderReady(): boolean {
     return this.#orderBuild !== null && this.#orderBuild.isDone;

@@ -14,6 +14,7 @@ import { readFully, readFullyAsync } from "../fs/whole_file.ts";
 import type { LogWriter } from "../log/log_writer.ts";
 import type { Segment } from "../log/segment.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { PendingWrite } from "./group_commit.ts";
 import type { Keydir } from "./keydir.ts";
 
 const SCRATCH_BYTES = 64 * 1024;
@@ -38,11 +39,29 @@ export class RecordSource {
   /** The value of the record at `address`, as bytes of the caller's own. */
   read(address: number): Uint8Array {
     const { index, segments } = this.#keydir;
-    const segment = segments.get(index.fileId(address));
-    const offset = index.offset(address);
-    const frameLength = index.frameLength(address);
-    const crc = index.crc(address);
-    const valueStart = this.#valueStart(address);
+    return this.#readFrame(
+      segments.get(index.fileId(address)),
+      index.offset(address),
+      index.frameLength(address),
+      this.#valueStart(address),
+      index.crc(address),
+    );
+  }
+
+  /** As {@link read}, for a set that is not in the index yet. */
+  readInFlight(write: PendingWrite): Uint8Array {
+    const { segment, offset, frameLength, keyLength, expiresAt, crc } = write;
+    const valueStart = valueStartOf(keyLength, expiresAt);
+    return this.#readFrame(segment, offset, frameLength, valueStart, crc);
+  }
+
+  #readFrame(
+    segment: Segment,
+    offset: number,
+    frameLength: number,
+    valueStart: number,
+    crc: number,
+  ): Uint8Array {
     const writer = this.#writer;
     if (writer !== undefined && segment === writer.segment && offset >= writer.bufferStart) {
       const at = offset - writer.bufferStart;
@@ -86,8 +105,7 @@ export class RecordSource {
   /** Offset of the value in the frame. */
   #valueStart(address: number): number {
     const { index } = this.#keydir;
-    return FRAME_HEADER_BYTES + index.keyLength(address) +
-      (index.expiresAt(address) === 0 ? 0 : EXPIRES_AT_BYTES);
+    return valueStartOf(index.keyLength(address), index.expiresAt(address));
   }
 
   #take(
@@ -122,4 +140,8 @@ export class RecordSource {
       { path, fileId, offset },
     );
   }
+}
+
+function valueStartOf(keyLength: number, expiresAt: number): number {
+  return FRAME_HEADER_BYTES + keyLength + (expiresAt === 0 ? 0 : EXPIRES_AT_BYTES);
 }

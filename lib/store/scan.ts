@@ -103,18 +103,16 @@ export async function* scan(
 
 function readPage(context: ScanContext, addresses: Uint32Array, values: boolean) {
   const { keydir, source, clock } = context;
-  const { index } = keydir;
   const entries: Entry[] = [];
   let lastKey: Uint8Array | undefined;
   let valueBytes = 0;
   let lookedAt = 0;
   for (const address of addresses) {
     lookedAt++;
-    lastKey = new Uint8Array(index.keyLength(address));
-    index.copyKey(address, lastKey, 0);
+    lastKey = keyBytesAt(keydir, address);
     if (keydir.isExpired(address, clock)) continue;
     const value = values ? source.read(address) : NO_BYTES;
-    const entry = makeEntry(keydir, address, textOf(lastKey, keydir, address), value);
+    const entry = makeEntry(keydir, address, keyText(lastKey, keydir, address), value);
     if (!values) entry.size = source.valueLength(address);
     entries.push(entry);
     valueBytes += value.length;
@@ -123,8 +121,15 @@ function readPage(context: ScanContext, addresses: Uint32Array, values: boolean)
   return { entries, lastKey, lookedAt };
 }
 
+/** The bytes of the key at `address`, a copy. */
+export function keyBytesAt({ index }: Keydir, address: number): Uint8Array {
+  const bytes = new Uint8Array(index.keyLength(address));
+  index.copyKey(address, bytes, 0);
+  return bytes;
+}
+
 /** The key as text. Only text is ever written; but a log may have been, by something else. */
-function textOf(key: Uint8Array, { index, segments }: Keydir, address: number): string {
+export function keyText(key: Uint8Array, { index, segments }: Keydir, address: number): string {
   try {
     return decodeKey(key);
   } catch {

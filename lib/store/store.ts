@@ -18,7 +18,9 @@ import type { Keydir } from "./keydir.ts";
 import { type OpenedLog, openForReading, openForWriting } from "./open_log.ts";
 import { type ResolvedOptions, resolveOptions, showValue } from "./options.ts";
 import { RecordSource } from "./record_source.ts";
-import { checkScanOptions, makeEntry, scan } from "./scan.ts";
+import { type NewestContext, opsOfUpdate } from "./newest.ts";
+import { randomAddress } from "./random_address.ts";
+import { checkScanOptions, keyBytesAt, keyText, makeEntry, scan } from "./scan.ts";
 import { checkCopyArguments, Snapshots } from "./snapshots.ts";
 import type {
   BatchOp,
@@ -67,6 +69,7 @@ export class KvStore implements AsyncDisposable {
   #snapshots: Snapshots;
   #commands: CommandLog;
   #keyScratch: Uint8Array;
+  #newest: NewestContext;
   #closing: Promise<void> | undefined;
 
   private constructor(path: string, options: ResolvedOptions, log: OpenedLog) {
@@ -80,6 +83,14 @@ export class KvStore implements AsyncDisposable {
     this.#keyScratch = new Uint8Array(options.keyBytesMax * 3);
     if (log.lock !== undefined) this.#write = new WritePath(options, log, log.lock);
     this.#source = new RecordSource(this.#keydir, this.#write?.writer, options.logger);
+    this.#newest = {
+      keydir: this.#keydir,
+      source: this.#source,
+      commit: this.#write?.commit,
+      clock: options.clock,
+      keyScratch: this.#keyScratch,
+      keyBytesMax: options.keyBytesMax,
+    };
     this.#snapshots = new Snapshots({
       fs: options.fileSystem,
       path,
@@ -281,6 +292,46 @@ export class KvStore implements AsyncDisposable {
   }
 
   /**
+   * Reads and writes at once: nothing comes between what `change` reads and what it wants written.
+   * It is called exactly once, before `update` returns, with a function that gives the newest entry
+   * of a key. That may be a write that is not durable yet, so keep what you make of it to yourself
+   * until the promise resolves: then both what was read and what was written counts as done, by the
+   * store's durability. `change` returns the operations to write, all or nothing as with
+   * {@link batch}; with none of them, the version returned is the store's.
+   *
+   * Rejects as {@link batch} does. If `change` throws, nothing is written, and the promise rejects
+   * with what it threw.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./counted");
+   * async function increment(key: string): Promise<number> {
+   *   let count = 0;
+   *   await store.update((newest) => {
+   *     count = Number(new TextDecoder().decode(newest(key)?.value)) + 1;
+   *     return [{ op: "set", key, value: String(count) }];
+   *   });
+   *   return count;
+   * }
+   * const before = await increment("visits");
+   * await Promise.all(Array.from({ length: 100 }, () => increment("visits")));
+   * console.assert(await increment("visits") === before + 101);
+   * ```
+   */
+  update(
+    change: (newest: (key: KeyInput) => Entry | undefined) => BatchOp[],
+  ): Promise<WriteResult> {
+    try {
+      this.#writable();
+      return this.batch(opsOfUpdate(this.#newest, change));
+    } catch (error) {
+      return this.#refuseUpdate(error);
+    }
+  }
+
+  /**
    * The value stored under a key, as bytes of the caller's own; undefined if there is none. Reading
    * waits for no write. Rejects with `CorruptLog` if the stored bytes are damaged.
    */
@@ -330,6 +381,15 @@ export class KvStore implements AsyncDisposable {
     const version = this.#keydir.index.lsn(address);
     const expiresAt = this.#keydir.index.expiresAt(address);
     return expiresAt === 0 ? { version, size } : { version, size, expiresAt };
+  }
+
+  /** A key that exists, any as likely as the next; undefined if there is none. Reads no file. */
+  randomKey(): string | undefined {
+    this.#assertOpen();
+    this.#expirer.expireAll();
+    const address = randomAddress(this.#keydir.index, this.#options.random);
+    if (address === 0) return undefined;
+    return keyText(keyBytesAt(this.#keydir, address), this.#keydir, address);
   }
 
   /**
@@ -515,6 +575,12 @@ export class KvStore implements AsyncDisposable {
 
   get #lsnVisible(): number {
     return this.#write?.lsnVisible ?? this.#lsnOpened;
+  }
+
+  /** What the change of an update throws may be for what it has seen, which has to be durable first. */
+  async #refuseUpdate(error: unknown): Promise<never> {
+    if (this.#closing === undefined) await this.#write?.settled();
+    throw error;
   }
 
   #refuse(error: unknown): Promise<never> {
