@@ -1,5 +1,6 @@
 /** Snapshots and backups of an open store. None of them outlives it. */
 
+import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { type CopyOptions, type CopyReport, copyStore } from "../tools/copy_store.ts";
 import { checkDestination } from "../tools/new_store.ts";
@@ -15,6 +16,7 @@ const TASK = "back up to";
 /** What snapshots are taken of. */
 export interface SnapshotsContext {
   fs: FileSystem;
+  clock: Clock;
   /** The store's directory. */
   path: string;
   active: ActiveFile;
@@ -81,13 +83,14 @@ export class Snapshots {
   }
 
   #takeNow(): StoreSnapshot {
-    const { fs, path, active, keydir, write, lsnOpened } = this.#context;
+    const { fs, clock, path, active, keydir, write, lsnOpened } = this.#context;
     const { ordered } = keydir.segments;
     const state = active.describe(ordered);
     // One that is open for reading only stands for what it has read.
     if (write === undefined) state.segments.at(-1)!.length = ordered.at(-1)!.length;
     const snapshot: StoreSnapshot = new PinnedSnapshot({
       fs,
+      clock,
       path,
       state,
       version: write?.writer.lsnDurable ?? lsnOpened,

@@ -1,5 +1,6 @@
 /** The store: the public face of the engine. */
 
+import { systemClock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { decodeKey, encodeKey } from "../format/key.ts";
 import { formatNodeId } from "../format/node_id.ts";
@@ -93,6 +94,7 @@ export class KvStore implements AsyncDisposable {
     };
     this.#snapshots = new Snapshots({
       fs: options.fileSystem,
+      clock: options.clock,
       path,
       active: log.active,
       keydir: log.keydir,
@@ -142,9 +144,12 @@ export class KvStore implements AsyncDisposable {
    */
   static verify(
     path: string,
-    options: Pick<OpenOptions, "fileSystem"> = {},
+    { fileSystem = defaultFileSystem, clock = systemClock }: Pick<
+      OpenOptions,
+      "fileSystem" | "clock"
+    > = {},
   ): Promise<VerifyReport> {
-    return verifyStore(options.fileSystem ?? defaultFileSystem, path);
+    return verifyStore(fileSystem, path, clock);
   }
 
   /**
@@ -175,12 +180,12 @@ export class KvStore implements AsyncDisposable {
   static async restore(
     backup: string,
     path: string,
-    options: CopyOptions & Pick<OpenOptions, "fileSystem"> = {},
+    options: CopyOptions & Pick<OpenOptions, "fileSystem" | "clock"> = {},
   ): Promise<CopyReport> {
-    const { fileSystem = defaultFileSystem, ...rest } = options;
+    const { fileSystem = defaultFileSystem, clock = systemClock, ...rest } = options;
     checkCopyArguments(backup, rest);
     checkCopyArguments(path, rest);
-    return await restoreStore(fileSystem, backup, path, rest);
+    return await restoreStore(fileSystem, backup, path, clock, rest);
   }
 
   /**
@@ -189,9 +194,10 @@ export class KvStore implements AsyncDisposable {
    */
   static inspect(
     file: string,
-    options: InspectOptions & Pick<OpenOptions, "fileSystem"> = {},
+    options: InspectOptions & Pick<OpenOptions, "fileSystem" | "clock"> = {},
   ): AsyncIterableIterator<InspectItem> {
-    return inspectFile(options.fileSystem ?? defaultFileSystem, file, options);
+    const { fileSystem = defaultFileSystem, clock = systemClock } = options;
+    return inspectFile(fileSystem, file, clock, options);
   }
 
   /** The directory it was opened with. */

@@ -1,5 +1,6 @@
 /** Reads a segment to copy it: every frame is checked before its bytes are handed out. */
 
+import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { PinnedFile } from "../log/pinned_file.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
@@ -22,13 +23,14 @@ export interface ExpectedSegment {
 
 /**
  * The bytes of a segment in pieces that the caller may keep. `assertOpen` is called after whatever
- * was waited for, and may throw. Throws `CorruptLog` where the segment is not what it must be: what
+ * was waited for, and may throw; the `clock` says how to give way to others. Throws `CorruptLog` where the segment is not what it must be: what
  * was handed out before is sound, but not all of it.
  */
 export async function* readChecked(
   source: PinnedFile,
   expected: ExpectedSegment,
   assertOpen: () => void,
+  clock: Clock,
 ): AsyncGenerator<Uint8Array> {
   const { fileId, length, chain, lastLsn } = expected;
   const ahead = new ReadAhead(source, length);
@@ -39,13 +41,13 @@ export async function* readChecked(
     while (!ahead.covers(checked, reader.buffer.bytes.length)) {
       for (const piece of ahead.handOn(checked)) yield piece;
       // Of its own accord a file in memory would let nobody else have a turn.
-      await pause();
+      await pause(clock);
       assertOpen();
       await ahead.readOn();
       assertOpen();
     }
     if (records % RECORDS_PER_SLICE === 0) {
-      await pause();
+      await pause(clock);
       assertOpen();
     }
     if (!(scanner.segmentHeader === undefined ? scanner.readHeader() : scanner.next())) break;

@@ -3,6 +3,7 @@
  * one file by itself, damaged or not, also one that is being appended to, as of this moment.
  */
 
+import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { ACTIVE_BYTES_LIMIT, ACTIVE_MAGIC, decodeActive } from "../format/active.ts";
 import { ACTIVE_NAME, LOCK_NAME, NODE_ID_NAME, parseSegmentName } from "../format/filename.ts";
@@ -34,6 +35,7 @@ const LOCK_PATTERN = /^process (\d+)\n?$/;
 export async function* inspectFile(
   fs: FileSystem,
   path: string,
+  clock: Clock,
   options: InspectOptions = {},
 ): AsyncGenerator<InspectItem> {
   const file = TolerantFile.open(fs, path);
@@ -43,7 +45,7 @@ export async function* inspectFile(
     yield { kind: "file", path, type, size };
     switch (type) {
       case "segment":
-        return yield* inspectSegment(file, size, options.values === true);
+        return yield* inspectSegment(file, size, options.values === true, clock);
       case "hint":
         return yield* inspectHint(file, size);
       case "active":

@@ -1,5 +1,6 @@
 /** Inspects a segment frame by frame, over damage. */
 
+import type { Clock } from "../clock.ts";
 import {
   decodeBatchHeader,
   decodeSegmentHeader,
@@ -45,6 +46,7 @@ export async function* inspectSegment(
   file: File,
   size: number,
   withValues: boolean,
+  clock: Clock,
 ): AsyncGenerator<InspectItem> {
   const search = new FrameSearch(file, size);
   const known = { fileId: 0, lastLsn: 0, firstLsn: undefined as number | undefined };
@@ -60,7 +62,7 @@ export async function* inspectSegment(
         Object.assign(known, { fileId, lastLsn: lsn - 1, firstLsn: compacted ? undefined : lsn });
       }
       yield isDataOp(op) ? describeRecord(reader, withValues) : describeControl(reader);
-      if (++frames % FRAMES_PER_SLICE === 0) await pause();
+      if (++frames % FRAMES_PER_SLICE === 0) await pause(clock);
     }
     if (reader.status === FRAME_OK) return;
     if (reader.status === FRAME_SHORT) {

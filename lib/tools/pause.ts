@@ -1,8 +1,8 @@
 /** How long work gives way to everything else that waits. */
 
-import { systemClock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 
-/** Resolves when the event loop has come round. */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => systemClock.defer(resolve));
+/** Resolves when whatever waits has had its turn, as the clock has it. */
+export function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.defer(resolve));
 }

@@ -1,5 +1,6 @@
 /** Copies chosen records, frame by frame, from the segments of the source to the new store. */
 
+import type { Clock } from "../clock.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -43,6 +44,7 @@ export async function copyRecords(
   index: SalvageIndex,
   writer: SalvageWriter,
   now: number,
+  clock: Clock,
 ): Promise<CopyResult> {
   const result: CopyResult = { records: 0, keys: 0, lost: [] };
   const files = new OpenFiles(fs, segments);
@@ -52,7 +54,7 @@ export async function copyRecords(
   let seen = 0;
   try {
     for (const place of index.inOrder()) {
-      if (++seen % RECORDS_PER_SLICE === 0) await pause();
+      if (++seen % RECORDS_PER_SLICE === 0) await pause(clock);
       const lose = (reason: string) => result.lost.push(makeLost(segments, place, reason));
       if (frame.bytes.length < place.frameLength) frame = allocateBuffer(place.frameLength);
       if (!readRecord(files, place, frame, header)) {

@@ -65,7 +65,7 @@ export async function repairStore(
   const advice = "stop that one, or copy the directory and repair the copy";
   const lock = lockSource(fs, source, warnings, advice);
   try {
-    const found = await readSource(fs, directory);
+    const found = await readSource(fs, directory, options.clock ?? systemClock);
     found.warnings.unshift(...warnings);
     return await new Repair(fs, source, destination, options, found).run();
   } finally {
@@ -188,7 +188,7 @@ class Repair {
           (offset, length, reason) => this.#report.lost.push({ path, offset, length, reason }),
         );
         if (end < run.end) this.#noteUnsteady(path, end, run.end - end);
-        await pause();
+        await pause(this.#clock);
       }
       this.#raiseLsn(survey.header?.firstLsn ?? 1);
       this.#raiseLsn(survey.durableLsn + 1);
@@ -220,7 +220,8 @@ class Repair {
     const now = this.#clock.now();
     const writer = new SalvageWriter(store, this.#found.nodeId!, now);
     try {
-      const copied = await copyRecords(this.#fs, this.#choice.segments, this.#index, writer, now);
+      const { segments } = this.#choice;
+      const copied = await copyRecords(this.#fs, segments, this.#index, writer, now, this.#clock);
       lost.push(...copied.lost);
       this.#report.recordsWritten = copied.records;
       this.#report.keys = copied.keys;

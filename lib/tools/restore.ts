@@ -1,5 +1,6 @@
 /** Makes a store out of a backup: checks the backup, copies it, checks the copy. */
 
+import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { joinPath, segmentName } from "../format/filename.ts";
 import type { FileSystem } from "../fs/file_system.ts";
@@ -28,6 +29,7 @@ export async function restoreStore(
   fs: FileSystem,
   backup: string,
   path: string,
+  clock: Clock,
   { signal }: CopyOptions = {},
 ): Promise<CopyReport> {
   checkDestination(fs, backup, path, TASK);
@@ -35,11 +37,12 @@ export async function restoreStore(
   // That it cannot be locked, as on a disk mounted for reading only, is no reason to stop.
   const lock = lockSource(fs, backup, [], "close that one first");
   try {
-    await assertSound(fs, backup, `Cannot restore ${backup}`, "restore another backup, or salvage");
+    const advice = "restore another backup, or salvage";
+    await assertSound(fs, clock, backup, `Cannot restore ${backup}`, advice);
     signal?.throwIfAborted();
     const sources: PinnedFile[] = [];
     try {
-      const snapshot = await openSnapshot(fs, backup, directory, sources);
+      const snapshot = await openSnapshot(fs, clock, backup, directory, sources);
       try {
         return await copyStore({
           fs,
@@ -48,7 +51,8 @@ export async function restoreStore(
           destination: path,
           task: TASK,
           signal,
-          check: () => assertSound(fs, path, `Cannot restore into ${path}`, "choose another disk"),
+          check: () =>
+            assertSound(fs, clock, path, `Cannot restore into ${path}`, "choose another disk"),
         });
       } finally {
         snapshot.close();
@@ -63,11 +67,12 @@ export async function restoreStore(
 
 async function assertSound(
   fs: FileSystem,
+  clock: Clock,
   path: string,
   what: string,
   advice: string,
 ): Promise<void> {
-  const { problems } = await verifyStore(fs, path);
+  const { problems } = await verifyStore(fs, path, clock);
   // A hint file is not needed, and one that is damaged is not copied.
   const [problem] = problems.filter(({ path }) => !path.endsWith(".hint"));
   if (problem === undefined) return;
@@ -82,6 +87,7 @@ async function assertSound(
 /** All files of a store that was found sound; they are added to `sources` as they are opened. */
 async function openSnapshot(
   fs: FileSystem,
+  clock: Clock,
   path: string,
   directory: string,
   sources: PinnedFile[],
@@ -102,13 +108,14 @@ async function openSnapshot(
   const scanner = new SegmentScanner(file, file.size(), expected);
   if (scanner.readHeader()) {
     while (scanner.next()) {
-      if (scanner.recordCount % RECORDS_PER_SLICE === 0) await pause();
+      if (scanner.recordCount % RECORDS_PER_SLICE === 0) await pause(clock);
     }
   }
   // A torn tail stays behind: a store that had the backup open was killed.
   newest.length = scanner.validEnd;
   return new PinnedSnapshot({
     fs,
+    clock,
     path,
     state,
     version: scanner.lastLsn,

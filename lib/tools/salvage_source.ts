@@ -1,5 +1,6 @@
 /** Everything that can be found of a damaged store: its segments, ACTIVE, its identity. */
 
+import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { ACTIVE_BYTES_LIMIT, type ActiveState, decodeActive } from "../format/active.ts";
 import {
@@ -70,7 +71,11 @@ export function findLogDirectory(fs: FileSystem, path: string): string {
 }
 
 /** Reads everything in the log's directory. */
-export async function readSource(fs: FileSystem, directory: string): Promise<SalvageSource> {
+export async function readSource(
+  fs: FileSystem,
+  directory: string,
+  clock: Clock,
+): Promise<SalvageSource> {
   const source: SalvageSource = {
     active: undefined,
     unfinished: false,
@@ -83,7 +88,7 @@ export async function readSource(fs: FileSystem, directory: string): Promise<Sal
   for (const name of fs.readDirectory(directory).sort()) {
     const parsed = parseSegmentName(name);
     if (parsed?.kind !== "log" || parsed.temporary) continue;
-    await readSegment(fs, joinPath(directory, name), parsed.fileId, source);
+    await readSegment(fs, joinPath(directory, name), parsed.fileId, source, clock);
   }
   source.nodeId = findNodeId(fs, directory, source);
   dropForeign(source);
@@ -123,6 +128,7 @@ async function readSegment(
   path: string,
   fileId: number,
   source: SalvageSource,
+  clock: Clock,
 ): Promise<void> {
   let file: TolerantFile;
   let size: number;
@@ -138,7 +144,7 @@ async function readSegment(
     if (size > SEGMENT_BYTES_LIMIT) {
       source.warnings.push(`${path} is longer than any segment: its end was not read`);
     }
-    const survey = await surveySegment(file, Math.min(size, SEGMENT_BYTES_LIMIT), fileId);
+    const survey = await surveySegment(file, Math.min(size, SEGMENT_BYTES_LIMIT), fileId, clock);
     source.segments.push(makeSourceSegment(path, fileId, survey));
     if (file.unreadableCount > 0) {
       source.warnings.push(`${file.unreadableCount} blocks of ${path} cannot be read`);

@@ -3,6 +3,7 @@
  * Nothing is judged here: which of them are the log's own is decided by `run_judgement.ts`.
  */
 
+import type { Clock } from "../clock.ts";
 import {
   BATCH_FRAME_BYTES,
   decodeBatchHeader,
@@ -92,8 +93,9 @@ export async function surveySegment(
   file: File,
   size: number,
   fileId: number,
+  clock: Clock,
 ): Promise<SegmentSurvey> {
-  const surveyor = new Surveyor(file, size, fileId);
+  const surveyor = new Surveyor(file, size, fileId, clock);
   await surveyor.run();
   return surveyor.survey;
 }
@@ -103,6 +105,7 @@ class Surveyor {
 
   #file: File;
   #fileId: number;
+  #clock: Clock;
   #search: FrameSearch;
   #stretch: Stretch = { anchored: true, linksToEnd: false };
   #run: FrameRun | undefined;
@@ -111,9 +114,10 @@ class Surveyor {
   #batch: { offset: number; firstLsn: number; lastLsn: number; end: number } | undefined;
   #batchLsnNext = 0;
 
-  constructor(file: File, size: number, fileId: number) {
+  constructor(file: File, size: number, fileId: number, clock: Clock) {
     this.#file = file;
     this.#fileId = fileId;
+    this.#clock = clock;
     this.#search = new FrameSearch(file, size);
     this.survey = {
       size,
@@ -137,7 +141,7 @@ class Surveyor {
       let frames = 0;
       while (reader.next()) {
         this.#take(reader);
-        if (++frames % FRAMES_PER_SLICE === 0) await pause();
+        if (++frames % FRAMES_PER_SLICE === 0) await pause(this.#clock);
       }
       this.#endBatch(false);
       this.#endRun();
@@ -155,7 +159,7 @@ class Surveyor {
         lastLsn: this.#lastLsn,
         firstLsn: this.#consecutive ? this.survey.header!.firstLsn : undefined,
       });
-      await pause();
+      await pause(this.#clock);
     }
   }
 

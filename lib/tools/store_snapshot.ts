@@ -3,6 +3,7 @@
  * and a restore copy them into a directory; they can as well be sent elsewhere.
  */
 
+import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { type ActiveState, encodeActive } from "../format/active.ts";
 import {
@@ -80,6 +81,7 @@ export interface SnapshotSegment {
 /** What a {@link PinnedSnapshot} is made of. */
 export interface SnapshotContent {
   fs: FileSystem;
+  clock: Clock;
   /** The store's directory. */
   path: string;
   /** ACTIVE for exactly these files: its last segment ends with `length`. */
@@ -135,7 +137,7 @@ export class PinnedSnapshot implements StoreSnapshot {
   }
 
   #segmentFile(index: number): StoreFile {
-    const { state, segments, version } = this.#content;
+    const { state, segments, version, clock } = this.#content;
     const { fileId, length, chain } = state.segments[index]!;
     const { source } = segments[index]!;
     const isNewest = index === segments.length - 1;
@@ -150,7 +152,7 @@ export class PinnedSnapshot implements StoreSnapshot {
     return {
       name: joinPath(WAL_NAME, segmentName(fileId)),
       length,
-      pieces: () => readChecked(source, expected, assertOpen),
+      pieces: () => readChecked(source, expected, assertOpen, clock),
     };
   }
 
@@ -160,7 +162,7 @@ export class PinnedSnapshot implements StoreSnapshot {
     return {
       name: joinPath(WAL_NAME, hintName(fileId)),
       length,
-      pieces: () => readPieces(hint, length, assertOpen),
+      pieces: () => readPieces(hint, length, assertOpen, this.#content.clock),
     };
   }
 
@@ -186,7 +188,7 @@ export class PinnedSnapshot implements StoreSnapshot {
         findUnboundHint(reader.header, source.file, fileId) === undefined;
       for (let entries = 1; isRight && reader.next(); entries++) {
         if (entries % ENTRIES_PER_SLICE !== 0) continue;
-        await pause();
+        await pause(this.#content.clock);
         this.#assertOpen();
       }
       if (isRight && reader.problem === undefined) return hint;
@@ -229,10 +231,11 @@ async function* readPieces(
   source: PinnedFile,
   length: number,
   assertOpen: () => void,
+  clock: Clock,
 ): AsyncGenerator<Uint8Array> {
   const { file } = source;
   for (let position = 0; position < length;) {
-    await pause();
+    await pause(clock);
     assertOpen();
     const bytes = new Uint8Array(Math.min(PIECE_BYTES, length - position));
     source.pin();

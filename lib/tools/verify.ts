@@ -4,6 +4,7 @@
  * works on a copy, on a damaged store, and on one that is open elsewhere (as of this moment).
  */
 
+import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import {
   ACTIVE_BYTES_LIMIT,
@@ -52,13 +53,17 @@ export type { VerifyProblem, VerifyReport } from "./verify_report.ts";
  * Verifies the store in the directory `path`. Throws `Io` if there is none, or if the system does
  * not let this process read it, which tells nothing about the store.
  */
-export async function verifyStore(fs: FileSystem, path: string): Promise<VerifyReport> {
+export async function verifyStore(
+  fs: FileSystem,
+  path: string,
+  clock: Clock,
+): Promise<VerifyReport> {
   const directory = joinPath(path, WAL_NAME);
   if (fs.stat(directory)?.kind !== "directory") {
     const problem = fs.stat(path) === undefined ? "does not exist" : "holds no store";
     throw new KvError("Io", `${path} ${problem}: check the path`, { path });
   }
-  const verifier = new Verifier(fs, directory);
+  const verifier = new Verifier(fs, directory, clock);
   await verifier.run();
   return verifier.report;
 }
@@ -75,11 +80,13 @@ class Verifier {
 
   #fs: FileSystem;
   #directory: string;
+  #clock: Clock;
   #lastLsn = 0;
 
-  constructor(fs: FileSystem, directory: string) {
+  constructor(fs: FileSystem, directory: string, clock: Clock) {
     this.#fs = fs;
     this.#directory = directory;
+    this.#clock = clock;
   }
 
   async run(): Promise<void> {
@@ -328,7 +335,7 @@ class Verifier {
       beforeRecords();
       while (scanner.next()) {
         this.report.records++;
-        if (scanner.recordCount % ENTRIES_PER_SLICE === 0) await pause();
+        if (scanner.recordCount % ENTRIES_PER_SLICE === 0) await pause(this.#clock);
       }
     }
     this.report.bytes += scanner.validEnd;
@@ -338,7 +345,7 @@ class Verifier {
   async #checkHint(segment: File, fileId: number): Promise<void> {
     const path = joinPath(this.#directory, hintName(fileId));
     try {
-      const findings = await verifyHint(this.#fs, path, segment, fileId, pause);
+      const findings = await verifyHint(this.#fs, path, segment, fileId, () => pause(this.#clock));
       if (findings === undefined) return;
       this.report.files++;
       this.report.bytes += findings.bytes;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { File } from "../../lib/fs/file_system.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { PinnedFile } from "../../lib/log/pinned_file.ts";
 import type { KvStore } from "../../lib/store/store.ts";
@@ -100,7 +101,7 @@ for (const [name, work] of Object.entries(SEGMENTS)) {
     const { file, bytes, expected } = await segmentOf(work);
     const counted = watched(file);
     const source = new PinnedFile(counted.file);
-    const pieces = await collect(readChecked(source, expected, () => {}));
+    const pieces = await collect(readChecked(source, expected, () => {}, systemClock));
     assert(equalBytes(joined(...pieces), bytes));
     assert(pieces.every(({ length }) => length > 0 && length <= PIECE_BYTES));
     assert.equal(counted.blocking, 0);
@@ -113,7 +114,7 @@ test("copying: what is handed out before damage is sound, and the damage is name
   file.write(Uint8Array.of(bytes[damagedAt]! ^ 1), 0, 1, damagedAt);
   const pieces: Uint8Array[] = [];
   const error = await failsWith("CorruptLog", /0000000001.log/, async () => {
-    for await (const piece of readChecked(new PinnedFile(file), expected, () => {})) {
+    for await (const piece of readChecked(new PinnedFile(file), expected, () => {}, systemClock)) {
       pieces.push(piece);
     }
   });
@@ -128,7 +129,7 @@ test("copying: sound frames that are not all those that were written are damage"
     for (let index = 0; index < 3; index++) await store.set("key", `${index}`);
   });
   const copy = (changes: Partial<typeof expected>) => () =>
-    collect(readChecked(new PinnedFile(file), { ...expected, ...changes }, () => {}));
+    collect(readChecked(new PinnedFile(file), { ...expected, ...changes }, () => {}, systemClock));
   await failsWith("CorruptLog", /newest record is 3, and should be 4/, copy({ lastLsn: 4 }));
   await failsWith("CorruptLog", /not those/, copy({ chain: 1 as unknown as undefined }));
   await failsWith("CorruptLog", /ends inside/, copy({ length: expected.length - 1 }));
@@ -157,6 +158,6 @@ test("copying: a file given up while it is read is closed afterwards, and not re
   const assertOpen = () => {
     if (isClosed) throw new Error("given up");
   };
-  await assert.rejects(collect(readChecked(source, expected, assertOpen)), /given up/);
+  await assert.rejects(collect(readChecked(source, expected, assertOpen, systemClock)), /given up/);
   assert.deepEqual([reads, isClosed], [2, true]);
 });

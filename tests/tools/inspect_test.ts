@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock } from "../../lib/clock.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { readFile } from "../../lib/fs/whole_file.ts";
 import { HintReader } from "../../lib/log/hint_reader.ts";
@@ -26,7 +27,7 @@ async function inspect(bytes: Uint8Array, name: string, values = false): Promise
   const file = fs.open(name, "create");
   file.write(bytes, 0, bytes.length, 0);
   const items: InspectItem[] = [];
-  for await (const item of inspectFile(fs, name, { values })) items.push(item);
+  for await (const item of inspectFile(fs, name, systemClock, { values })) items.push(item);
   return items;
 }
 

@@ -230,8 +230,8 @@ export const lengthMutants: MutantGroup = {
     {
       name: "repair: segment longer than any",
       file: "lib/tools/salvage_source.ts",
-      find: "surveySegment(file, Math.min(size, SEGMENT_BYTES_LIMIT), fileId)",
-      replace: "surveySegment(file, size, fileId)",
+      find: "surveySegment(file, Math.min(size, SEGMENT_BYTES_LIMIT), fileId, clock)",
+      replace: "surveySegment(file, size, fileId, clock)",
       why: "offsets would not fit 31 bits",
       tests: ["tools/source_untouched"],
     },

@@ -259,8 +259,7 @@ export const newStoreMutants: MutantGroup = {
     {
       name: "restore: the backup is not verified",
       file: RESTORE,
-      find:
-        '    await assertSound(fs, backup, `Cannot restore ${backup}`, "restore another backup, or salvage");\n',
+      find: "    await assertSound(fs, clock, backup, `Cannot restore ${backup}`, advice);\n",
       replace: "",
       why: "what is damaged would take the place of what one had",
       tests: ["tools/restore"],
@@ -269,7 +268,7 @@ export const newStoreMutants: MutantGroup = {
       name: "restore: the new store is not verified",
       file: RESTORE,
       find:
-        '          check: () => assertSound(fs, path, `Cannot restore into ${path}`, "choose another disk"),\n',
+        '          check: () =>\n            assertSound(fs, clock, path, `Cannot restore into ${path}`, "choose another disk"),\n',
       replace: "",
       why: "a disk that writes wrongly would be noticed when it is too late",
       tests: ["tools/restore"],
