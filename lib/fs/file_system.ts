@@ -46,6 +46,8 @@ export interface File {
 
 /** An advisory, exclusive lock that dies with the process. */
 export interface FileLock {
+  /** Id of the process that holds it, for messages only; if undefined, that of this process. */
+  readonly processId?: number;
   /** Gives the lock back. Idempotent. The lock file stays. */
   release(): void;
 }

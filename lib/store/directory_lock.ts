@@ -25,15 +25,15 @@ export function lockDirectory(fs: FileSystem, directory: string): FileLock {
       { path },
     );
   }
-  noteHolder(fs, path);
+  noteHolder(fs, path, lock.processId ?? process.pid);
   return lock;
 }
 
-function noteHolder(fs: FileSystem, path: string): void {
+function noteHolder(fs: FileSystem, path: string, processId: number): void {
   try {
     const file = fs.open(path, "write");
     try {
-      const text = new TextEncoder().encode(`process ${process.pid}\n`);
+      const text = new TextEncoder().encode(`process ${processId}\n`);
       file.truncate(0);
       writeFully(file, text, 0, text.length, 0);
     } finally {

@@ -17,3 +17,14 @@ test("the lock file names the process that holds it, and nothing of an earlier h
   await using _store = await openInMemory({}, fs);
   assert.equal(text(readFile(fs, `${PATH}/LOCK`, 256)), `process ${process.pid}\n`);
 });
+
+test("a file system that says which process holds its lock has that one named", async () => {
+  const fs = new MemoryFileSystem();
+  const lock = fs.lock.bind(fs);
+  fs.lock = (path) => {
+    const held = lock(path);
+    return held && { processId: 4711, release: () => held.release() };
+  };
+  await using _store = await openInMemory({}, fs);
+  assert.equal(text(readFile(fs, `${PATH}/LOCK`, 256)), "process 4711\n");
+});

@@ -33,6 +33,8 @@ export interface CrashFileSystemOptions {
   later?: (task: () => void) => void;
 }
 
+/** What lock files name as their holder: that of the test would make each process another run. */
+const PROCESS_ID = 4711;
 const SHORT_PROBABILITY = 0.1;
 /** How likely a change is durable although the sync that covers it failed. */
 const FAILED_SYNC_KEEPS = 0.3;
@@ -220,8 +222,9 @@ export class CrashFileSystem implements FileSystem {
       const isNew = this.#visible.stat(path) === undefined;
       const lock = this.#visible.lock(path);
       if (isNew) this.#noteCreated(path);
-      if (lock !== undefined) this.#locks.add(lock);
-      return lock;
+      if (lock === undefined) return undefined;
+      this.#locks.add(lock);
+      return { processId: PROCESS_ID, release: () => lock.release() };
     });
   }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { KvError } from "../../lib/errors.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import type { Durability } from "../../lib/store/types.ts";
+import { CallDigest } from "./call_digest.ts";
 import { CrashFileSystem } from "./crash_file_system.ts";
 import { type BackupMade, CrashWork } from "./crash_work.ts";
 import { FAULT_KINDS } from "./disk_faults.ts";
@@ -29,7 +30,7 @@ export interface CrashRunReport {
   tornTails: number;
   /** In how many lives the last compaction had something to do. */
   compactions: number;
-  /** Equal for two runs of the same seed: every decision was the same. */
+  /** Of every call to the file system, with arguments and outcomes. */
   fingerprint: number;
 }
 
@@ -53,6 +54,8 @@ class CrashRun {
   readonly #durability: Durability;
   readonly #queue: TaskQueue;
   readonly #fs: CrashFileSystem;
+  /** What the store sees of it. */
+  readonly #files: CallDigest;
   readonly #history = new WriteHistory();
   #clock: SteppingClock;
   #stops = 0;
@@ -70,6 +73,7 @@ class CrashRun {
       shortTransfers: this.#random.chance(0.3),
       later: this.#queue.later,
     });
+    this.#files = new CallDigest(this.#fs);
     this.#clock = this.#newClock(1_700_000_000_000);
   }
 
@@ -84,7 +88,7 @@ class CrashRun {
       backups: this.#backups,
       tornTails: this.#tornTails,
       compactions: this.#compactions,
-      fingerprint: this.#random.below(2 ** 32),
+      fingerprint: this.#files.digest,
     };
   }
 
@@ -121,7 +125,7 @@ class CrashRun {
     try {
       copy = await this.#drive(
         KvStore.open(path, {
-          fileSystem: this.#fs,
+          fileSystem: this.#files,
           clock: this.#clock,
           random: this.#random,
           readOnly: true,
@@ -136,7 +140,9 @@ class CrashRun {
     await this.#drive(copy.close());
     if (version === undefined) return;
     this.#backups++;
-    const report = await this.#drive(KvStore.verify(path, { fileSystem: this.#fs }));
+    const report = await this.#drive(
+      KvStore.verify(path, { fileSystem: this.#files, clock: this.#clock }),
+    );
     assert.deepEqual(report.problems, []);
     assert.equal(report.tornBytes, 0);
   }
@@ -151,7 +157,7 @@ class CrashRun {
       }
       try {
         const store = await this.#drive(KvStore.open(PATH, {
-          fileSystem: this.#fs,
+          fileSystem: this.#files,
           clock: this.#clock,
           random: this.#random,
           durability: this.#durability,
@@ -211,14 +217,16 @@ class CrashRun {
   async #checkAtRest(): Promise<void> {
     for (let round = 0; round < 2; round++) {
       const store = await this.#drive(KvStore.open(PATH, {
-        fileSystem: this.#fs,
+        fileSystem: this.#files,
         clock: this.#clock,
         random: this.#random,
         compaction: { auto: false },
       }));
       await this.#drive(this.#history.check(store, this.#clock.now()));
       await this.#drive(store.close());
-      const report = await this.#drive(KvStore.verify(PATH, { fileSystem: this.#fs }));
+      const report = await this.#drive(
+        KvStore.verify(PATH, { fileSystem: this.#files, clock: this.#clock }),
+      );
       assert.deepEqual(report.problems, []);
       assert.equal(report.tornBytes, 0);
       this.#fs.restart("power");
