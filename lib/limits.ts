@@ -12,6 +12,8 @@ export const KEY_BYTES_MAX_DEFAULT = KEY_BYTES_LIMIT;
 export const VALUE_BYTES_MAX_DEFAULT = 64 << 20;
 /** A segment is never longer than this: offsets must fit 31 bits in the index. */
 export const SEGMENT_BYTES_LIMIT = 2 ** 31 - 1;
+/** Longest accepted `segmentBytesMax`, 1 GiB. */
+export const SEGMENT_BYTES_MAX_LIMIT = 1 << 30;
 /** Smallest accepted `segmentBytesMax`. */
 export const SEGMENT_BYTES_MIN = 4096;
 /** Default of the option `segmentBytesMax`. */

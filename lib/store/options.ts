@@ -11,6 +11,7 @@ import {
   KEY_BYTES_MAX_DEFAULT,
   LSN_LIMIT,
   SEGMENT_BYTES_MAX_DEFAULT,
+  SEGMENT_BYTES_MAX_LIMIT,
   SEGMENT_BYTES_MIN,
   VALUE_BYTES_LIMIT,
   VALUE_BYTES_MAX_DEFAULT,
@@ -20,8 +21,6 @@ import { defaultLogger, type Logger } from "../telemetry/logger.ts";
 import { guardObserver, type StoreObserver } from "../telemetry/store_observer.ts";
 import type { Durability, OpenOptions } from "./types.ts";
 
-/** Longest `segmentBytesMax`. */
-const SEGMENT_BYTES_MAX_LIMIT = 1 << 30;
 const TOTAL_BYTES_DEFAULT = 256 << 20;
 const DEAD_BYTES_MIN_DEFAULT = 1 << 20;
 

@@ -38,6 +38,7 @@ const usageMistakes: [args: string[], message: RegExp][] = [
   [["serve", "--durability", "never"], /Allowed choices are immediate, batch/],
   [["serve", "--batch-millis", "5"], /go with --durability batch/],
   [["serve", "--durability", "batch", "--batch-bytes", "1"], /from 4096 to/],
+  [["serve", "--segment-bytes", "4095"], /from 4096 to 1073741824/],
   [["list", "--db", ""], /must not be empty/],
   [["set", "", "1"], /key/i],
   [["set", "k".repeat(65_537), "1"], /65,?536/],

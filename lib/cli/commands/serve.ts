@@ -1,6 +1,11 @@
 import process from "node:process";
 import { getLogger } from "@logtape/logtape";
 import { type Command, Option } from "commander";
+import {
+  SEGMENT_BYTES_MAX_DEFAULT,
+  SEGMENT_BYTES_MAX_LIMIT,
+  SEGMENT_BYTES_MIN,
+} from "../../limits.ts";
 import type { Durability } from "../../mod.ts";
 import { integerBetween } from "../argument.ts";
 import { buildInfo } from "../build_info.ts";
@@ -23,6 +28,7 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   durability: "immediate" | "batch";
   batchBytes?: number;
   batchMillis?: number;
+  segmentBytes: number;
   slowRequestMillis: number;
   retainChanges: number;
 }
@@ -73,6 +79,12 @@ export function addServe(program: Command, stdout: Output): void {
       integerBetween(1, 3_600_000),
     )
     .option(
+      "--segment-bytes <n>",
+      "begin a new file of the log after so many bytes",
+      integerBetween(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX_LIMIT),
+      SEGMENT_BYTES_MAX_DEFAULT,
+    )
+    .option(
       "--retain-changes <n>",
       "keep the deletes among so many newest changes, for followers that come back",
       integerBetween(0, RETAIN_CHANGES_MAX),
@@ -120,6 +132,7 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const { observer } = telemetry;
   await using store = await openOrCreate(options.db, {
     durability: durabilityOf(options),
+    segmentBytesMax: options.segmentBytes,
     compaction: { retainedVersions: options.retainChanges },
     observer,
   });
