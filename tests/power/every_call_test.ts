@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { KvStore } from "../../lib/mod.ts";
+import { counted } from "../support/counted.ts";
 import {
   LOOP_FILE_SYSTEMS,
   LoopFileSystem,
@@ -32,11 +33,13 @@ for (const [offset, kind] of LOOP_FILE_SYSTEMS.entries()) {
     const callCount = Number(/(\d+) calls\n$/.exec(stdout)?.[1]);
     assert(callCount > 80, `${callCount} calls: ${stderr}`);
     const step = RUNS_ALL ? 1 : STEP;
+    let cutCount = 0;
     for (let call = 1 + offset % step; call <= callCount; call += step) {
       for (const flushesJournal of RUNS_ALL ? [false, true] : [call % 2 === 0]) {
         const directory = `${disk.path}/${call}-${flushesJournal}`;
         try {
           await cutBefore(disk, call, flushesJournal, directory);
+          cutCount++;
         } catch (error) {
           const how = flushesJournal ? "with the journal flushed" : "at once";
           const where = `cut ${how} before call ${call}`;
@@ -44,6 +47,7 @@ for (const [offset, kind] of LOOP_FILE_SYSTEMS.entries()) {
         }
       }
     }
+    counted(`${cutCount} cuts before ${callCount} calls, on ${kind.name}`);
   }, TIMEOUT_MS);
 }
 

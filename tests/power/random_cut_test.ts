@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { KvStore } from "../../lib/mod.ts";
+import { counted } from "../support/counted.ts";
 import {
   LOOP_FILE_SYSTEMS,
   LoopFileSystem,
@@ -44,7 +45,9 @@ for (const kind of LOOP_FILE_SYSTEMS) {
         throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
       }
     }
-    assert(log.acknowledgedCount > ROUNDS * 10, `${log.acknowledgedCount} acknowledged writes`);
+    const { acknowledgedCount } = log;
+    assert(acknowledgedCount > ROUNDS * 10, `${acknowledgedCount} acknowledged writes`);
+    counted(`${ROUNDS} random cuts, ${acknowledgedCount} writes acknowledged, on ${kind.name}`);
   }, ROUNDS * ROUND_MS_MAX);
 }
 

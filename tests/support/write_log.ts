@@ -50,11 +50,21 @@ export class WriteLog {
 
   /** Holds all that is in a store against the log, which goes on from there. */
   check(found: ReadonlyMap<string, string>): void {
-    for (const [key, value] of found) {
-      assert(this.#keys.has(key), `${key} was never written, and holds ${value}`);
-    }
+    const indexes = this.compare(found);
     for (const [key, log] of this.#keys) {
-      const { values, acknowledgedIndex } = log;
+      if (indexes.get(key)! > log.acknowledgedIndex) this.unansweredCount++;
+      log.values = [found.get(key)];
+      log.acknowledgedIndex = 0;
+    }
+  }
+
+  /** As {@link check}, of a store that is still at work. Returns which value of each key it holds. */
+  compare(found: ReadonlyMap<string, string>): Map<string, number> {
+    const indexes = new Map<string, number>();
+    for (const [key, value] of found) {
+      assert(this.#keys.has(key), `${key} was never written, and holds ${show(value)}`);
+    }
+    for (const [key, { values, acknowledgedIndex }] of this.#keys) {
       const value = found.get(key);
       const index = values.indexOf(value, acknowledgedIndex);
       if (index < 0) {
@@ -64,10 +74,9 @@ export class WriteLog {
           `${key} holds ${show(value)}, which ${isOld ? "is older" : "nobody wrote"}: ${told}`,
         );
       }
-      if (index > acknowledgedIndex) this.unansweredCount++;
-      log.values = [value];
-      log.acknowledgedIndex = 0;
+      indexes.set(key, index);
     }
+    return indexes;
   }
 
   #logOf(key: string): KeyLog {
