@@ -34,7 +34,6 @@ async function killCompact(executable: PrivateExecutable): Promise<void> {
     base: executable.join("base"),
     command: (db) => [executable.path, "compact", "--db", db],
     plan: { start: await contentsOf(executable.join("base", "db")), steps: [] },
-    acknowledged: () => 0,
     sitesMax: 14,
   });
   assert(count >= 14, `${count} calls`);

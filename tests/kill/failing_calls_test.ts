@@ -2,7 +2,12 @@
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
-import { failAtEveryCall, type Failure, type KillScenario } from "../support/kill_scenario.ts";
+import {
+  failAtEveryCall,
+  type Failure,
+  type KillScenario,
+  telling,
+} from "../support/kill_scenario.ts";
 import { killSkipped } from "../support/kill_skipped.ts";
 import { contentsOf, NOTHING } from "../support/planned_writes.ts";
 import { churn, prepareStore } from "../support/prepared_store.ts";
@@ -28,7 +33,7 @@ for (const [name, failure] of Object.entries(FAILURES)) {
       base: executable.join("base"),
       command: (db) => [executable.path, "set", "--json", "--db", db, "a", "1"],
       plan: { start: NOTHING, steps: [[["a", "1"]]] },
-      acknowledged: (stdout) => stdout.includes("\n") ? 1 : 0,
+      session: telling(1),
     }, failure);
     assert(count >= 5, `${count} calls`);
   });
@@ -42,13 +47,13 @@ for (const [name, failure] of Object.entries(FAILURES)) {
       base,
       command: (db) => [executable.path, "set", "--json", "--db", db, "b", "new"],
       plan: { start, steps: [[["b", "new"]]] },
-      acknowledged: (stdout) => stdout.includes("\n") ? 1 : 0,
+      session: telling(1),
     };
     const del: KillScenario = {
       base,
       command: (db) => [executable.path, "del", "--json", "--db", db, "a", "b"],
       plan: { start, steps: [[["a", undefined]], [["b", undefined]]] },
-      acknowledged: (stdout) => stdout.includes("\n") ? 2 : 0,
+      session: telling(2),
     };
     for (const scenario of [set, del]) {
       const count = await failAtEveryCall(executable, scenario, failure);
@@ -63,7 +68,6 @@ for (const [name, failure] of Object.entries(FAILURES)) {
       base: executable.join("base"),
       command: (db) => [executable.path, "compact", "--db", db],
       plan: { start: await contentsOf(executable.join("base", "db")), steps: [] },
-      acknowledged: () => 0,
       sitesMax: 14,
     }, failure);
     assert(count >= 5, `${count} calls`);

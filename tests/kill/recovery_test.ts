@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, statSync, truncateSync } from "node:fs";
-import { killAtEveryCall } from "../support/kill_scenario.ts";
+import { killAtEveryCall, telling } from "../support/kill_scenario.ts";
 import { killSkipped } from "../support/kill_skipped.ts";
 import { contentsOf, NOTHING } from "../support/planned_writes.ts";
 import { churn, prepareStore } from "../support/prepared_store.ts";
@@ -84,7 +84,7 @@ async function killRecovery(executable: PrivateExecutable, countMin: number): Pr
       start: isStore ? await contentsOf(`${base}/db`) : NOTHING,
       steps: [[["c", "3"]]],
     },
-    acknowledged: (stdout) => stdout.includes("\n") ? 1 : 0,
+    session: telling(1),
     sitesMax: 12,
   });
   assert(count >= countMin, `${count} calls`);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { killSkipped } from "../support/kill_skipped.ts";
-import { killAtEveryCall } from "../support/kill_scenario.ts";
+import { killAtEveryCall, telling } from "../support/kill_scenario.ts";
 import { contentsOf, NOTHING } from "../support/planned_writes.ts";
 import { prepareStore } from "../support/prepared_store.ts";
 import { PrivateExecutable } from "../support/private_executable.ts";
@@ -18,7 +18,7 @@ testUnless(killSkipped, "killed at every call of the set that creates a store", 
     base: executable.join("base"),
     command: (db) => [executable.path, "set", "--json", "--db", db, "a", "1"],
     plan: { start: NOTHING, steps: [[["a", "1"]]] },
-    acknowledged: (stdout) => stdout.includes("\n") ? 1 : 0,
+    session: telling(1),
   });
   assert(count >= 30, `${count} calls`);
 });
@@ -30,7 +30,7 @@ testUnless(killSkipped, "killed at every call of a set in a store that exists", 
     base: executable.join("base"),
     command: (db) => [executable.path, "set", "--json", "--db", db, "b", "new"],
     plan: { start: await contentsOf(executable.join("base", "db")), steps: [[["b", "new"]]] },
-    acknowledged: (stdout) => stdout.includes("\n") ? 1 : 0,
+    session: telling(1),
   });
   assert(count >= 8, `${count} calls`);
 });
@@ -45,7 +45,7 @@ testUnless(killSkipped, "killed at every call of a del of several keys", async (
       start: await contentsOf(executable.join("base", "db")),
       steps: [[["a", undefined]], [["c", undefined]]],
     },
-    acknowledged: (stdout) => stdout.includes("\n") ? 2 : 0,
+    session: telling(2),
   });
   assert(count >= 8, `${count} calls`);
 });
@@ -58,9 +58,8 @@ testUnless(killSkipped, "killed at every call of a long set, which ends with a h
   const count = await killAtEveryCall(executable, {
     base: executable.join("base"),
     command: (db) => [executable.path, "set", "--json", "--db", db, "b", "-"],
-    stdin: new TextEncoder().encode(value),
     plan: { start: await contentsOf(executable.join("base", "db")), steps: [[["b", value]]] },
-    acknowledged: (stdout) => stdout.includes("\n") ? 1 : 0,
+    session: telling(1, value),
   });
   assert(count >= 15, `${count} calls`);
 });

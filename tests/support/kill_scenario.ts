@@ -18,12 +18,14 @@ import {
   type Plan,
 } from "./planned_writes.ts";
 import type { PrivateExecutable } from "./private_executable.ts";
-import { runProgram } from "./program_run.ts";
+import { counted } from "./counted.ts";
+import { type Runner, runProgram } from "./program_run.ts";
 import { type CallSite, callSites, runFailing, runUntil, showSite } from "./system_calls.ts";
 
 const CASES_AT_ONCE = 2;
 /** What is written there is for people to read: the store does without. */
 const LOCK_PATH = "db/LOCK";
+const SILENT = (): Session => ({ run: runProgram, acknowledged: () => 0 });
 const RUNS_ALL = process.env["CAIRN_KILL_ALL"] === "1";
 
 /** What is run, and what it is allowed to leave behind. */
@@ -32,14 +34,28 @@ export interface KillScenario {
   base: string;
   /** The program and its arguments, for the store in the directory `db`. */
   command: (db: string) => string[];
-  stdin?: Uint8Array;
   plan: Plan;
-  /** How many steps of the plan the program has acknowledged when it has printed this. */
-  acknowledged: (stdout: string) => number;
-  /** Calls to try by default, spread over all; all of them with CAIRN_KILL_ALL=1. */
+  /** How it is run, each time anew; by default to its end, with nothing acknowledged. */
+  session?: () => Session;
+  /** Calls to try by default, of every kind and spread over all; all with CAIRN_KILL_ALL=1. */
   sitesMax?: number;
   /** The calls are not quite the same at every run, so it may come through. */
   varies?: boolean;
+}
+
+/** One run of a program. */
+export interface Session {
+  run: Runner;
+  /** How many steps of the plan it has acknowledged when it is over and has printed this. */
+  acknowledged: (stdout: string) => number;
+}
+
+/** A session with a command that makes `count` steps and prints a line when it has. */
+export function telling(count: number, stdin?: string): () => Session {
+  return () => ({
+    run: (command) => runProgram(command, stdin),
+    acknowledged: (stdout) => stdout.includes("\n") ? count : 0,
+  });
 }
 
 /** How a call is to fail. */
@@ -53,11 +69,12 @@ export async function killAtEveryCall(
   executable: PrivateExecutable,
   scenario: KillScenario,
 ): Promise<number> {
-  const { command, stdin, plan, acknowledged, varies = false } = scenario;
+  const { command, plan, session = SILENT, varies = false } = scenario;
   let survivedCount = 0;
-  const count = await tryEverySite(executable, scenario, /./, async (site, directory) => {
+  const count = await tryEverySite(executable, scenario, /./, "killed", async (site, directory) => {
     const db = `${directory}/db`;
-    const result = await runUntil(site, command(db), directory, stdin);
+    const { run, acknowledged } = session();
+    const result = await runUntil(site, command(db), directory, run);
     const { signal, exitCode, stdout, stderr } = result;
     if (varies && exitCode === 0) survivedCount++;
     else assert.equal(signal, "SIGKILL", `it was not killed: ${stdout}${stderr}`);
@@ -73,10 +90,11 @@ export async function failAtEveryCall(
   scenario: KillScenario,
   { error, calls }: Failure,
 ): Promise<number> {
-  const { command, stdin, plan, acknowledged } = scenario;
-  return await tryEverySite(executable, scenario, calls, async (site, directory) => {
+  const { command, plan, session = SILENT } = scenario;
+  return await tryEverySite(executable, scenario, calls, error, async (site, directory) => {
     const db = `${directory}/db`;
-    const result = await runFailing(site, error, command(db), directory, stdin);
+    const { run, acknowledged } = session();
+    const result = await runFailing(site, error, command(db), directory, run);
     const { exitCode, stdout, stderr } = result;
     // On a full disk, closing does without the note in ACTIVE of how long the log is.
     const isNote = error === "ENOSPC" && site.path.endsWith("ACTIVE.tmp");
@@ -94,15 +112,16 @@ async function tryEverySite(
   executable: PrivateExecutable,
   scenario: KillScenario,
   calls: RegExp,
+  verb: string,
   attempt: (site: CallSite, directory: string) => Promise<void>,
 ): Promise<number> {
-  const { base, command, stdin, sitesMax = Infinity } = scenario;
+  const { base, command, session = SILENT, sitesMax = Infinity } = scenario;
   const reference = executable.join("reference");
   await copy(base, reference);
-  const sites = (await callSites(command(`${reference}/db`), reference, stdin))
+  const sites = (await callSites(command(`${reference}/db`), reference, session().run))
     .filter(({ call }) => calls.test(call));
   rmSync(reference, { recursive: true });
-  const chosen = spread(sites, RUNS_ALL ? Infinity : sitesMax);
+  const chosen = RUNS_ALL ? sites : sampleOf(sites, sitesMax);
   await inParallel(chosen, CASES_AT_ONCE, async (site) => {
     const directory = executable.join(`case-${sites.indexOf(site)}`);
     await copy(base, directory);
@@ -113,7 +132,26 @@ async function tryEverySite(
     }
     rmSync(directory, { recursive: true });
   });
+  const [, what] = command("db");
+  counted(`${verb} at ${chosen.length} of ${sites.length} calls of ${what}`);
   return chosen.length;
+}
+
+/**
+ * The same every time: the first call of every kind, and others spread over the rest. LOCK is left
+ * out, since what is written there is for people.
+ */
+function sampleOf(sites: readonly CallSite[], countMax: number): CallSite[] {
+  if (sites.length <= countMax) return [...sites];
+  const kinds = new Map<string, CallSite>();
+  for (const site of sites.filter(({ path }) => path !== LOCK_PATH)) {
+    const kind = `${site.call} ${site.path.replace(/\d+/, "")}`;
+    if (!kinds.has(kind)) kinds.set(kind, site);
+  }
+  const firsts = spread([...kinds.values()], countMax);
+  const others = sites.filter((site) => !firsts.includes(site));
+  const chosen = new Set([...firsts, ...spread(others, countMax - firsts.length)]);
+  return sites.filter((site) => chosen.has(site));
 }
 
 async function copy(from: string, to: string): Promise<void> {
@@ -121,10 +159,12 @@ async function copy(from: string, to: string): Promise<void> {
   assert.equal(exitCode, 0, stderr);
 }
 
+/** So many of the items, at equal distances, the last one among them. */
 function spread<Item>(items: readonly Item[], countMax: number): Item[] {
-  if (items.length <= countMax) return [...items];
-  const step = (items.length - 1) / (countMax - 1);
-  return Array.from({ length: countMax }, (_, index) => items[Math.round(index * step)]!);
+  const count = Math.min(items.length, countMax);
+  return Array.from({ length: count }, (_, index) => {
+    return items[Math.ceil((index + 1) * items.length / count) - 1]!;
+  });
 }
 
 /**

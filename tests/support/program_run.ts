@@ -13,6 +13,9 @@ export interface ProgramResult {
   stderr: string;
 }
 
+/** Runs a program, its name first, until it ends. */
+export type Runner = (command: readonly string[]) => Promise<ProgramResult>;
+
 /** Runs `command`, its program first, with `stdin` as its standard input. */
 export async function runProgram(
   command: readonly string[],

@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { assert } from "../../lib/assert.ts";
-import { type ProgramResult, runProgram } from "./program_run.ts";
+import { type ProgramResult, type Runner, runProgram } from "./program_run.ts";
 
 /** The calls that create, change, name, remove and sync files. */
 const CALLS = [
@@ -48,11 +48,11 @@ export interface TracedCall {
 export async function tracedCalls(
   command: readonly string[],
   directory: string,
-  stdin?: string | Uint8Array,
+  run: Runner = runProgram,
 ): Promise<TracedCall[]> {
   const trace = `${directory}.strace`;
   const options = ["-f", "-y", "-qq", "-o", trace, "-e", `trace=${CALLS.join(",")}`, "--"];
-  const { stderr, exitCode } = await runProgram(["strace", ...options, ...command], stdin);
+  const { stderr, exitCode } = await run(["strace", ...options, ...command]);
   assert(exitCode === 0 || exitCode === 1, `the traced program failed: ${stderr}`);
   const lines = readFileSync(trace, "utf8").split("\n");
   rmSync(trace);
@@ -67,11 +67,11 @@ export async function tracedCalls(
 export async function callSites(
   command: readonly string[],
   directory: string,
-  stdin?: string | Uint8Array,
+  run: Runner = runProgram,
 ): Promise<CallSite[]> {
   const counts = new Map<string, number>();
   const sites = new Map<string, CallSite>();
-  for (const { thread, call, path, creates } of await tracedCalls(command, directory, stdin)) {
+  for (const { thread, call, path, creates } of await tracedCalls(command, directory, run)) {
     const counter = `${thread} ${call} ${path}`;
     const nth = (counts.get(counter) ?? 0) + 1;
     counts.set(counter, nth);
@@ -108,9 +108,9 @@ export function runUntil(
   site: CallSite,
   command: readonly string[],
   directory: string,
-  stdin?: string | Uint8Array,
+  run: Runner = runProgram,
 ): Promise<ProgramResult> {
-  return runInjected(site, "signal=SIGKILL", command, directory, stdin);
+  return runInjected(site, "signal=SIGKILL", command, directory, run);
 }
 
 /** Runs `command` to its end, with the call `site` failing. */
@@ -119,9 +119,9 @@ export function runFailing(
   error: "EIO" | "ENOSPC",
   command: readonly string[],
   directory: string,
-  stdin?: string | Uint8Array,
+  run: Runner = runProgram,
 ): Promise<ProgramResult> {
-  return runInjected(site, `error=${error}`, command, directory, stdin);
+  return runInjected(site, `error=${error}`, command, directory, run);
 }
 
 function runInjected(
@@ -129,12 +129,12 @@ function runInjected(
   what: string,
   command: readonly string[],
   directory: string,
-  stdin?: string | Uint8Array,
+  run: Runner = runProgram,
 ): Promise<ProgramResult> {
   const watched = path === "" ? directory : `${directory}/${path}`;
   const options = ["-f", "-qq", "-o", "/dev/null", "-P", watched, "-e", `trace=${call}`];
   const inject = ["-e", `inject=${call}:${what}:when=${nth}`, "--"];
-  return runProgram(["strace", ...options, ...inject, ...command], stdin);
+  return run(["strace", ...options, ...inject, ...command]);
 }
 
 /** A call in words, for messages. */
