@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { KvStore } from "../../lib/mod.ts";
 import { CAIRN, cairn, type ServerProcess, startServer } from "../support/cairn_process.ts";
+import { counted } from "../support/counted.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { testUnless } from "../support/test_unless.ts";
@@ -43,7 +44,9 @@ testUnless(skipped, `serve: ${ROUNDS} kills lose no acknowledged write`, async (
       throw new Error(`${context}: ${(error as Error).message}`, { cause: error });
     }
   }
-  assert(log.acknowledgedCount > ROUNDS * WRITERS, `${log.acknowledgedCount} acknowledged writes`);
+  const { acknowledgedCount } = log;
+  assert(acknowledgedCount > ROUNDS * WRITERS, `${acknowledgedCount} acknowledged writes`);
+  counted(`${ROUNDS} kills of serve, ${acknowledgedCount} writes acknowledged`);
 }, ROUNDS * ROUND_MS_MAX);
 
 /** Sets and deletes keys of its own, one after the other, until the server is gone. */

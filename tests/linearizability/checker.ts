@@ -3,11 +3,15 @@
  * a plain map would have answered just the same? The answer for a whole history, key by key.
  */
 
+import { tally } from "../support/counted.ts";
 import type { Operation } from "./operation.ts";
 import { assertValuesAreUnique, divide } from "./partition.ts";
 import { search } from "./search.ts";
 import { findVersionDisorder } from "./version_order.ts";
 import { explain } from "./violation.ts";
+
+const noteHistory = tally("histories of a store");
+const noteOperations = tally("operations in them");
 
 /** Says in what a history is not linearizable; undefined if it is. */
 export function findViolation(history: readonly Operation[]): string | undefined {
@@ -28,6 +32,8 @@ export function findViolation(history: readonly Operation[]): string | undefined
 
 /** Throws if a history is not linearizable; `context` tells how it came about. */
 export function assertLinearizable(history: readonly Operation[], context: string): void {
+  noteHistory();
+  noteOperations(history.length);
   const violation = findViolation(history);
   if (violation !== undefined) throw new Error(`${context}\n${violation}`);
 }

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { CAIRN, type ServerProcess, startServer } from "../support/cairn_process.ts";
+import { tally } from "../support/counted.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { testUnless } from "../support/test_unless.ts";
@@ -23,6 +24,8 @@ const KILLS = 5;
 const LIFE_MS_MAX = 300;
 /** Answers that a life must give before it may end, or kills would strike idle servers only. */
 const ANSWERS_MIN = 100;
+
+const noteKill = tally("kills of a server in the midst of a history");
 
 const NAME = "clients of a server that is killed and started again see one order of events";
 
@@ -49,7 +52,10 @@ async function checkRun(random: SeededRandom): Promise<void> {
     // Whatever goes wrong in a client is thrown where it is waited for.
     working.catch(() => state.isOver = true);
     await untilWorked(state, random.between(0, LIFE_MS_MAX));
-    if (life < KILLS) await server.stop("SIGKILL");
+    if (life < KILLS) {
+      await server.stop("SIGKILL");
+      noteKill();
+    }
     state.isOver = true;
     await working;
     if (life < KILLS) {

@@ -8,3 +8,15 @@ const SHOWS = process.env["CAIRN_COUNTS"] === "1";
 export function counted(what: string): void {
   if (SHOWS) console.log(`counted: ${what}`);
 }
+
+/**
+ * Counts what a file of tests does many times over: call what this returns each time. The sum is
+ * printed at the end, under Deno.
+ */
+export function tally(what: string): (count?: number) => void {
+  let sum = 0;
+  if (SHOWS) globalThis.addEventListener?.("unload", () => sum > 0 && counted(`${sum} ${what}`));
+  return (count = 1) => {
+    sum += count;
+  };
+}

@@ -9,9 +9,12 @@ import {
   VALUE_LENGTH_OFFSET,
 } from "../../lib/format/record.ts";
 import { crc32 } from "../../lib/format/crc32.ts";
+import { tally } from "./counted.ts";
 import { joined } from "./disk_image.ts";
 import { framesOf } from "./frames.ts";
 import { SeededRandom } from "./seeded_random.ts";
+
+const noteCase = tally("random mutations");
 
 /** Numbers at which length fields tend to break. */
 const HOSTILE_NUMBERS = [0, 1, 7, 8, 65_535, 65_536, 65_537, 1 << 20, 1 << 30, (1 << 30) + 1]
@@ -28,6 +31,7 @@ export async function fuzz(
   const first = Number(process.env["CAIRN_FUZZ_SEED"] ?? 1);
   const count = Math.ceil(runs * Number(process.env["CAIRN_FUZZ_RUNS"] ?? 1));
   for (let seed = first; seed < first + count; seed++) {
+    noteCase();
     try {
       await check(new SeededRandom(seed));
     } catch (error) {

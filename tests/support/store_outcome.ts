@@ -5,8 +5,11 @@ import { KvError } from "../../lib/errors.ts";
 import type { FileSystem } from "../../lib/fs/file_system.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import type { OpenOptions } from "../../lib/store/types.ts";
+import { tally } from "./counted.ts";
 import { assertUntouched, type DiskImage, fromImage } from "./disk_image.ts";
 import { openInMemory, scanAll, text } from "./test_store.ts";
+
+const noteOpening = tally("openings of stores, nearly all of them damaged");
 
 /** A store that opened, as it was then. */
 export interface Opened {
@@ -25,6 +28,7 @@ export async function tryToOpen(
   options: OpenOptions = {},
 ): Promise<Opened | KvError> {
   let store: KvStore;
+  noteOpening();
   try {
     store = await openInMemory(options, fs);
   } catch (error) {
