@@ -65,7 +65,7 @@ function scenario(
         acknowledged: () => client.acknowledged,
       };
     },
-    sitesMax: 18,
+    sitesMax: 22,
     // Which thread syncs depends on how long the last one took.
     varies: true,
   };

@@ -37,7 +37,7 @@ export interface KillScenario {
   plan: Plan;
   /** How it is run, each time anew; by default to its end, with nothing acknowledged. */
   session?: () => Session;
-  /** Calls to try by default, of every kind and spread over all; all with CAIRN_KILL_ALL=1. */
+  /** Calls to try by default, of all kinds; each one with CAIRN_KILL_ALL=1, or without a number. */
   sitesMax?: number;
   /** The calls are not quite the same at every run, so it may come through. */
   varies?: boolean;
@@ -80,6 +80,7 @@ export async function killAtEveryCall(
     else assert.equal(signal, "SIGKILL", `it was not killed: ${stdout}${stderr}`);
     await assertSurvived(executable, db, plan, acknowledged(stdout));
   });
+  if (survivedCount > 0) counted(`${survivedCount} of these runs came through`);
   assert(survivedCount * 4 <= count, `${survivedCount} of ${count} runs were not killed`);
   return count - survivedCount;
 }
@@ -121,7 +122,7 @@ async function tryEverySite(
   const sites = (await callSites(command(`${reference}/db`), reference, session().run))
     .filter(({ call }) => calls.test(call));
   rmSync(reference, { recursive: true });
-  const chosen = RUNS_ALL ? sites : sampleOf(sites, sitesMax);
+  const chosen = RUNS_ALL || sitesMax === Infinity ? sites : sampleOf(sites, sitesMax);
   await inParallel(chosen, CASES_AT_ONCE, async (site) => {
     const directory = executable.join(`case-${sites.indexOf(site)}`);
     await copy(base, directory);
@@ -138,20 +139,18 @@ async function tryEverySite(
 }
 
 /**
- * The same every time: the first call of every kind, and others spread over the rest. LOCK is left
- * out, since what is written there is for people.
+ * The same every time: of calls that are alike, and come behind calls that are alike, the first; of
+ * these so many at equal distances. LOCK is left out, since what is written there is for people.
  */
 function sampleOf(sites: readonly CallSite[], countMax: number): CallSite[] {
-  if (sites.length <= countMax) return [...sites];
   const kinds = new Map<string, CallSite>();
+  let before = "";
   for (const site of sites.filter(({ path }) => path !== LOCK_PATH)) {
     const kind = `${site.call} ${site.path.replace(/\d+/, "")}`;
-    if (!kinds.has(kind)) kinds.set(kind, site);
+    if (!kinds.has(`${before}, ${kind}`)) kinds.set(`${before}, ${kind}`, site);
+    before = kind;
   }
-  const firsts = spread([...kinds.values()], countMax);
-  const others = sites.filter((site) => !firsts.includes(site));
-  const chosen = new Set([...firsts, ...spread(others, countMax - firsts.length)]);
-  return sites.filter((site) => chosen.has(site));
+  return spread([...kinds.values()], countMax);
 }
 
 async function copy(from: string, to: string): Promise<void> {
