@@ -1,12 +1,13 @@
 /** Holds docs/testing.md against the tests: those that it names exist, and its figures are true. */
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { test } from "node:test";
 import { bytesOf } from "../support/disk_image.ts";
 import { writeGroups } from "../support/grouped_log.ts";
 import { FIRST_LOG } from "../support/killed_store.ts";
 import { HINT_NAMES, writeSegments } from "../support/segmented_store.ts";
-import { readText, tableUnder } from "./markdown.ts";
+import { PROJECT, readText, tableUnder } from "./markdown.ts";
 
 const TESTING = readText("docs/testing.md");
 
@@ -32,6 +33,21 @@ test("testing.md: every test that is named for a bug exists", () => {
     assert(!names.some((pattern) => pattern.test("?")), file);
   }
 });
+
+test("testing.md: every variable of the environment that tests read, and no other", () => {
+  const read = testSources().flatMap((path) =>
+    [...readText(path).matchAll(/process\.env\["(CAIRN_\w+)"\]/g)].map(([, name]) => name)
+  );
+  const rows = tableUnder(TESTING, "Longer runs");
+  assert.deepEqual(rows.map(({ variable }) => variable).sort(), [...new Set(read)].sort());
+});
+
+/** Paths of all files of tests that look at the environment of this process. */
+function testSources(): string[] {
+  return readdirSync(`${PROJECT}tests`, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => `tests/${path}`);
+}
 
 test("testing.md: the sizes of what is cut and flipped", async () => {
   const groups = await writeGroups();
