@@ -223,7 +223,8 @@ function syncDirectory(path: string): void {
 /**
  * Creates the missing directories from the top down, each synced into its parent before anything
  * is put into it. The lowest one that exists already is synced as well: whoever created it may have
- * been killed before doing so.
+ * been killed before doing so. A new one whose sync failed is removed again: a later sync would
+ * succeed without making it durable.
  */
 function makeDirectory(path: string): void {
   attempt("create directory", path, () => {
@@ -235,8 +236,10 @@ function makeDirectory(path: string): void {
     }
     syncIntoParent(existing);
     for (const directory of missing.reverse()) {
+      let isNew = false;
       try {
         fs.mkdirSync(directory, { mode: DIRECTORY_MODE });
+        isNew = true;
         if (!hasMode(fs.lstatSync(directory).mode, DIRECTORY_MODE)) {
           fs.chmodSync(directory, DIRECTORY_MODE);
         }
@@ -244,9 +247,23 @@ function makeDirectory(path: string): void {
         // Another process may have been quicker; a dangling symbolic link may also have the name.
         if (systemErrorCode(error) !== "EEXIST" || !isDirectory(directory)) throw error;
       }
-      syncIntoParent(directory);
+      try {
+        syncIntoParent(directory);
+      } catch (error) {
+        if (isNew) tryToRemoveDirectory(directory);
+        throw error;
+      }
     }
   });
+}
+
+/** Clears up after a failure, whose error matters more than one from here. */
+function tryToRemoveDirectory(path: string): void {
+  try {
+    fs.rmdirSync(path);
+  } catch {
+    // It stays, as it would have without.
+  }
 }
 
 /** Whether `path` is a directory, perhaps through links; throws if something else has the name. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { bunPath, denoPath } from "../support/runtimes.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
@@ -60,14 +60,29 @@ for (const [runtime, command] of Object.entries(runners)) {
   });
 }
 
-/** Runs the probe with system calls that fail. */
+for (const [runtime, command] of Object.entries(runners)) {
+  const reason = command === undefined ? `no ${runtime} here` : noStrace;
+  testUnless(reason, `under ${runtime} a new directory whose fsync failed does not stay`, () => {
+    // A later fsync would succeed, and make nothing durable.
+    for (const [nth, left] of [[2, []], [3, ["a"]]] as const) {
+      const { status, stderr, found } = runFailing(command!, `fsync:error=EIO:when=${nth}`);
+      assert.notEqual(status, 0);
+      assert.match(stderr, /Cannot create directory/);
+      assert.deepEqual(found, left);
+    }
+  });
+}
+
+/** Runs the probe with system calls that fail; `found` is what it leaves in its directory. */
 function runFailing(command: readonly string[], inject: string) {
   using directory = new TemporaryDirectory();
-  return spawnSync("strace", [
+  const run = spawnSync("strace", [
     ...["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", `inject=${inject}`],
     ...command,
     directory.path,
   ], { encoding: "utf8" });
+  const found = readdirSync(directory.path, { recursive: true, encoding: "utf8" });
+  return { ...run, found };
 }
 
 /** The successful calls that concern `root`, with paths relative to it. */

@@ -86,11 +86,19 @@ export const directorySyncMutants: MutantGroup = {
     {
       name: "new directories, into the one above",
       file: NODE_FS,
-      find: `      }
-      syncIntoParent(directory);
+      find: `      try {
+        syncIntoParent(directory);
 `,
-      replace: "      }\n",
+      replace: "      try {\n",
       why: "the store is lost with its directory's name",
+      tests: ["fs/system_calls"],
+    },
+    {
+      name: "new directories: one whose sync failed stays",
+      file: NODE_FS,
+      find: "        if (isNew) tryToRemoveDirectory(directory);\n",
+      replace: "",
+      why: "a later fsync succeeds without making it durable, and the store is lost with it",
       tests: ["fs/system_calls"],
     },
     {
