@@ -4,6 +4,7 @@
  *     deno task test:crash --seeds 100000
  *     deno task test:crash --seeds 1000 --from 5000 --jobs 4
  *     deno task test:crash --seed 7
+ *     deno task test:crash --seed 7 --bun
  *
  * Says how to repeat what failed, and ends with 1 if anything did.
  */
@@ -12,13 +13,13 @@ import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { ROOT } from "./toolchain.ts";
+import { BUN, ROOT } from "./toolchain.ts";
 
 interface SeedReport {
   seed: number;
   stops?: number;
   faults?: number;
-  backups?: number;
+  copies?: number;
   tornTails?: number;
   failure?: string;
 }
@@ -32,10 +33,14 @@ const { values } = parseArgs({
     seed: { type: "string" },
     from: { type: "string" },
     jobs: { type: "string" },
+    bun: { type: "boolean", default: false },
   },
 });
+const program = values.bun
+  ? [BUN]
+  : [Deno.execPath(), "run", "--frozen", "--no-check", "--allow-all"];
 for (const [name, value] of Object.entries(values)) {
-  if (/^[0-9]+$/.test(value)) continue;
+  if (typeof value === "boolean" || /^[0-9]+$/.test(value)) continue;
   console.error(`--${name} is ${JSON.stringify(value)}: it must be a number`);
   Deno.exit(2);
 }
@@ -47,7 +52,7 @@ const started = performance.now();
 let done = 0;
 let stops = 0;
 let faults = 0;
-let backups = 0;
+let copies = 0;
 let tornTails = 0;
 let failures = 0;
 const progress = setInterval(
@@ -58,20 +63,18 @@ const codes = await Promise.all(Array.from({ length: jobs }, (_, job) => runJob(
 clearInterval(progress);
 console.log(
   `${done} seeds from ${from} on, ${stops} stops, ${faults} failures of the disk, ` +
-    `${tornTails} torn tails, ${backups} backups, ${rate()}: ${failures} seeds failed`,
+    `${tornTails} torn tails, ${copies} copies, ${rate()}: ${failures} seeds failed`,
 );
 Deno.exit(failures === 0 && done === count && codes.every((code) => code === 0) ? 0 : 1);
 
 /** Runs one share of the seeds in a process of its own. */
 async function runJob(job: number): Promise<number> {
-  const child = spawn(
-    Deno.execPath(),
-    [
-      ...["run", "--frozen", "--no-check", "-A", "scripts/crash_seeds.ts"],
-      ...[from + job, from + count, jobs].map(String),
-    ],
-    { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const [command, ...args] = program;
+  const range = [from + job, from + count, jobs].map(String);
+  const child = spawn(command!, [...args, "scripts/crash_seeds.ts", ...range], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const ended = new Promise<number>((resolve) => {
     child.on("close", (code) => resolve(code ?? 1));
   });
@@ -85,7 +88,7 @@ function take(report: SeedReport): void {
   done++;
   stops += report.stops ?? 0;
   faults += report.faults ?? 0;
-  backups += report.backups ?? 0;
+  copies += report.copies ?? 0;
   tornTails += report.tornTails ?? 0;
   if (report.failure === undefined) return;
   failures++;

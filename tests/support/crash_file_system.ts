@@ -6,19 +6,12 @@
  * `crash_survival.ts`; a killed process loses nothing that it wrote.
  */
 
-import { dirname, normalize } from "node:path";
+import { dirname } from "node:path";
 import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
-import { DiskFaults } from "./disk_faults.ts";
-import {
-  applyContent,
-  applyName,
-  type ContentChange,
-  type NameChange,
-  survivingContent,
-  survivingNames,
-} from "./crash_survival.ts";
+import { CrashDisk, DiskDirectory, DiskFile } from "./crash_disk.ts";
+import { DiskFaults, type FaultCall } from "./disk_faults.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 
 /** How a {@link CrashFileSystem} behaves. */
@@ -36,53 +29,8 @@ export interface CrashFileSystemOptions {
 /** What lock files name as their holder: that of the test would make each process another run. */
 const PROCESS_ID = 4711;
 const SHORT_PROBABILITY = 0.1;
-/** How likely a change is durable although the sync that covers it failed. */
-const FAILED_SYNC_KEEPS = 0.3;
-
 /** What ends a run: the power for all, or one process on a machine that goes on. */
 export type CrashKind = "power" | "kill";
-
-/** A file apart from its names: what of it is durable, and what has changed since. */
-class Inode {
-  durable: Uint8Array = new Uint8Array(0);
-  pending: { number: number; change: ContentChange }[] = [];
-  #changes = 0;
-
-  get lastChange(): number {
-    return this.#changes;
-  }
-
-  note(change: ContentChange): void {
-    this.pending.push({ number: ++this.#changes, change });
-  }
-
-  /** Makes the changes up to and including `number` durable. */
-  sync(number: number): void {
-    for (const { change } of this.#take(number)) this.durable = applyContent(this.durable, change);
-  }
-
-  /**
-   * A sync that failed: programs go on seeing the changes, but the system takes them for written and
-   * will not write them again. Some were, some never will be.
-   */
-  failSync(number: number, random: SeededRandom): void {
-    for (const { change } of this.#take(number)) {
-      if (random.chance(FAILED_SYNC_KEEPS)) this.durable = applyContent(this.durable, change);
-    }
-  }
-
-  #take(number: number): { number: number; change: ContentChange }[] {
-    const taken = this.pending.filter((each) => each.number <= number);
-    this.pending = this.pending.filter((each) => each.number > number);
-    return taken;
-  }
-}
-
-/** A directory: which names are durable, and what has changed since. */
-class DirectoryState {
-  durable = new Map<string, Inode>();
-  pending: NameChange<Inode>[] = [];
-}
 
 /** The simulated disk. All calls that change something are counted; a cut happens at one of them. */
 export class CrashFileSystem implements FileSystem {
@@ -97,10 +45,8 @@ export class CrashFileSystem implements FileSystem {
   readonly #later: (task: () => void) => void;
   /** What programs see. */
   #visible = new MemoryFileSystem();
-  /** The file behind every visible name. */
-  #inodes = new Map<string, Inode>();
-  /** Directories are durable from their creation: see `FileSystem.makeDirectory`. */
-  #directories = new Map<string, DirectoryState>();
+  /** What of it is durable. */
+  readonly #disk = new CrashDisk();
   #locks = new Set<FileLock>();
   /** Grows with every crash: files opened before it are nobody's any more. */
   #generation = 0;
@@ -139,23 +85,52 @@ export class CrashFileSystem implements FileSystem {
     this.#stopAt = Infinity;
     for (const lock of this.#locks) lock.release();
     this.#locks.clear();
-    if (kind === "power") this.#losePower();
+    if (kind === "power") {
+      this.#visible = this.#disk.losePower(this.#random, { garbage: this.#garbage });
+    }
   }
 
+  /** Makes and syncs one after the other, as it must be: see `FileSystem.makeDirectory`. */
   makeDirectory(path: string): void {
+    const missing: string[] = [];
+    let existing = this.#visible.realPath(path);
+    while (this.#visible.stat(existing) === undefined) {
+      missing.unshift(existing);
+      existing = dirname(existing);
+    }
     this.#step(path, () => {
-      this.#visible.makeDirectory(path);
-      this.#directory(normalize(path));
+      this.#failAsPlanned("create directory", path, "make");
+      this.#visible.makeDirectory(existing);
+      // An error here changes nothing: whether an earlier call made it is not known any more.
+      this.#failAsPlanned("create directory", path, "sync");
+      this.#disk.directory(dirname(existing)).sync();
     });
+    for (const directory of missing) {
+      this.#step(path, () => {
+        this.#failAsPlanned("create directory", path, "make");
+        this.#visible.makeDirectory(directory);
+        this.#disk.create(directory, new DiskDirectory());
+      });
+      this.#step(path, () => {
+        try {
+          this.#syncNames(dirname(directory), path);
+        } catch (error) {
+          this.#removeDirectory(directory);
+          throw error;
+        }
+      });
+    }
   }
 
   readDirectory(path: string): string[] {
     this.#assertRunning(path);
+    this.#failAsPlanned("list", path, "list");
     return this.#visible.readDirectory(path);
   }
 
   stat(path: string): FileStat | undefined {
     this.#assertRunning(path);
+    this.#failAsPlanned("look at", path, "list");
     return this.#visible.stat(path);
   }
 
@@ -166,123 +141,68 @@ export class CrashFileSystem implements FileSystem {
 
   open(path: string, mode: OpenMode): File {
     this.#assertRunning(path);
-    if (mode !== "create") return this.#handle(this.#visible.open(path, mode), path);
+    if (mode !== "create") {
+      this.#failAsPlanned("open", path, "open");
+      return this.#handle(this.#visible.open(path, mode), path);
+    }
     return this.#step(path, () => {
-      this.#failAsPlanned("create", path, "write");
+      this.#failAsPlanned("create", path, "create");
       const file = this.#visible.open(path, mode);
-      this.#noteCreated(path);
+      this.#disk.create(this.#visible.realPath(path), new DiskFile());
       return this.#handle(file, path);
     });
   }
 
   rename(from: string, to: string): void {
     this.#step(to, () => {
-      this.#failAsPlanned("rename", to, "write");
+      this.#failAsPlanned("rename", to, "rename");
       this.#visible.rename(from, to);
-      const file = this.#inode(from);
-      this.#inodes.delete(normalize(from));
-      this.#inodes.set(normalize(to), file);
-      this.#pendingOf(to).push({
-        kind: "rename",
-        name: normalize(to),
-        from: normalize(from),
-        file,
-      });
+      this.#disk.rename(this.#visible.realPath(from), this.#visible.realPath(to));
     });
   }
 
   unlink(path: string): void {
     this.#step(path, () => {
-      this.#failAsPlanned("remove", path, "write");
+      this.#failAsPlanned("remove", path, "remove");
       this.#visible.unlink(path);
-      const file = this.#inode(path);
-      this.#inodes.delete(normalize(path));
-      this.#pendingOf(path).push({ kind: "unlink", name: normalize(path), file });
+      this.#disk.remove(this.#visible.realPath(path));
     });
   }
 
   syncDirectory(path: string): void {
     this.#step(path, () => {
       this.#visible.syncDirectory(path);
-      const error = this.faults.errorOf("sync");
-      const directory = this.#directory(normalize(path));
-      // As with files: what a failed sync leaves undone, no later one will do.
-      for (const change of directory.pending) {
-        if (error === undefined || this.#random.chance(FAILED_SYNC_KEEPS)) {
-          applyName(directory.durable, change);
-        }
-      }
-      directory.pending = [];
-      if (error !== undefined) throw ioError("sync directory", path, error);
+      this.#syncNames(this.#visible.realPath(path), path);
     });
   }
 
   lock(path: string): FileLock | undefined {
     return this.#step(path, () => {
+      this.#failAsPlanned("lock", path, "lock");
       const isNew = this.#visible.stat(path) === undefined;
       const lock = this.#visible.lock(path);
-      if (isNew) this.#noteCreated(path);
+      if (isNew) this.#disk.create(this.#visible.realPath(path), new DiskFile());
       if (lock === undefined) return undefined;
       this.#locks.add(lock);
       return { processId: PROCESS_ID, release: () => lock.release() };
     });
   }
 
-  #losePower(): void {
-    const visible = new MemoryFileSystem();
-    const inodes = new Map<string, Inode>();
-    const contents = new Map<Inode, Uint8Array>();
-    for (const [path, directory] of this.#directories) {
-      visible.makeDirectory(path);
-      const names = survivingNames(directory.durable, directory.pending, this.#random);
-      directory.durable = names;
-      directory.pending = [];
-      for (const [name, inode] of names) {
-        if (!contents.has(inode)) contents.set(inode, this.#survivor(inode));
-        const file = visible.open(name, "create");
-        const bytes = contents.get(inode)!;
-        file.write(bytes, 0, bytes.length, 0);
-        file.close();
-        inodes.set(name, inode);
-      }
-    }
-    for (const [inode, bytes] of contents) {
-      inode.durable = bytes;
-      inode.pending = [];
-    }
-    this.#visible = visible;
-    this.#inodes = inodes;
+  #removeDirectory(path: string): void {
+    // There is no other way to remove one than to move it out of sight.
+    this.#visible.rename(path, `/removed-${this.calls}`);
+    this.#disk.remove(path);
   }
 
-  #survivor(inode: Inode): Uint8Array {
-    const pending = inode.pending.map(({ change }) => change);
-    return survivingContent(inode.durable, pending, this.#random, { garbage: this.#garbage });
-  }
-
-  #noteCreated(path: string): void {
-    const file = new Inode();
-    this.#inodes.set(normalize(path), file);
-    this.#pendingOf(path).push({ kind: "create", name: normalize(path), file });
-  }
-
-  #inode(path: string): Inode {
-    const inode = this.#inodes.get(normalize(path));
-    if (inode === undefined) throw new Error(`${path} was never created here`);
-    return inode;
-  }
-
-  #directory(path: string): DirectoryState {
-    let directory = this.#directories.get(path);
-    if (directory === undefined) this.#directories.set(path, directory = new DirectoryState());
-    return directory;
-  }
-
-  #pendingOf(path: string): NameChange<Inode>[] {
-    return this.#directory(dirname(normalize(path))).pending;
+  #syncNames(directory: string, path: string): void {
+    const error = this.faults.errorOf("sync");
+    if (error === undefined) return this.#disk.directory(directory).sync();
+    this.#disk.directory(directory).failSync(this.#random);
+    throw ioError("sync directory", path, error);
   }
 
   #handle(file: File, path: string): File {
-    const inode = this.#inode(path);
+    const inode = this.#disk.file(this.#visible.realPath(path));
     const generation = this.#generation;
     const alive = () => this.#assertRunning(path, generation);
     const step = <Result>(effect: (whole: boolean) => Result) =>
@@ -339,6 +259,7 @@ export class CrashFileSystem implements FileSystem {
       },
       truncate: (size) =>
         step(() => {
+          this.#failAsPlanned("truncate", path, "truncate");
           file.truncate(size);
           inode.note({ kind: "truncate", size });
         }),
@@ -350,7 +271,7 @@ export class CrashFileSystem implements FileSystem {
     };
   }
 
-  #failAsPlanned(verb: string, path: string, call: "read" | "write" | "sync"): void {
+  #failAsPlanned(verb: string, path: string, call: FaultCall): void {
     const error = this.faults.errorOf(call);
     if (error !== undefined) throw ioError(verb, path, error);
   }

@@ -6,8 +6,9 @@ import { KvStore } from "../../lib/store/store.ts";
 import type { Durability } from "../../lib/store/types.ts";
 import { CallDigest } from "./call_digest.ts";
 import { CrashFileSystem } from "./crash_file_system.ts";
-import { type BackupMade, CrashWork } from "./crash_work.ts";
-import { FAULT_KINDS } from "./disk_faults.ts";
+import { assertNoStore, type CopyMade } from "./crash_copies.ts";
+import { CrashFollower } from "./crash_follower.ts";
+import { CrashWork } from "./crash_work.ts";
 import { assertUntouched, bytesOf, fromImage, takeImage, withFile } from "./disk_image.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import { SteppingClock } from "./stepping_clock.ts";
@@ -24,10 +25,12 @@ export interface CrashRunReport {
   stops: number;
   /** How often the disk failed without stopping. */
   faults: number;
-  /** How many backups were found to be what they should. */
-  backups: number;
+  /** How many backups, and stores made of them, were found to be what they should. */
+  copies: number;
   /** How often opening cut off a torn tail. */
   tornTails: number;
+  /** How many changes were followed. */
+  changes: number;
   /** In how many lives the last compaction had something to do. */
   compactions: number;
   /** Of every call to the file system, with arguments and outcomes. */
@@ -36,7 +39,8 @@ export interface CrashRunReport {
 
 /** How to run again what failed. */
 export function howToRepeat(seed: number): string {
-  return `seed ${seed}; repeat with: deno task test:crash --seed ${seed}`;
+  const runtime = "Bun" in globalThis ? " --bun" : "";
+  return `seed ${seed}; repeat with: deno task test:crash --seed ${seed}${runtime}`;
 }
 
 /** Runs one seed; throws when a promise was broken. */
@@ -57,10 +61,12 @@ class CrashRun {
   /** What the store sees of it. */
   readonly #files: CallDigest;
   readonly #history = new WriteHistory();
+  readonly #follower: CrashFollower;
+  readonly #retainedVersions: number;
   #clock: SteppingClock;
   #stops = 0;
   #faults = 0;
-  #backups = 0;
+  #copies = 0;
   #tornTails = 0;
   #compactions = 0;
 
@@ -74,6 +80,12 @@ class CrashRun {
       later: this.#queue.later,
     });
     this.#files = new CallDigest(this.#fs);
+    this.#retainedVersions = this.#random.pick([0, 0, 20, 100]);
+    this.#follower = new CrashFollower({
+      history: this.#history,
+      immediate: this.#durability === "immediate",
+      retainedVersions: this.#retainedVersions,
+    });
     this.#clock = this.#newClock(1_700_000_000_000);
   }
 
@@ -85,8 +97,9 @@ class CrashRun {
     return {
       stops: this.#stops,
       faults: this.#faults,
-      backups: this.#backups,
+      copies: this.#copies,
       tornTails: this.#tornTails,
+      changes: this.#follower.changes,
       compactions: this.#compactions,
       fingerprint: this.#files.digest,
     };
@@ -95,16 +108,19 @@ class CrashRun {
   async #liveOnce(life: number): Promise<void> {
     const store = await this.#open();
     await this.#drive(this.#history.check(store, this.#clock.now()));
+    this.#follower.resume(store.stats().version);
     if (this.#random.chance(0.8)) this.#fs.stopAfter(this.#random.between(1, 250));
-    if (this.#random.chance(0.4)) this.#planFault(120);
+    if (this.#random.chance(0.4)) this.#fs.faults.planAny(this.#random, 120);
     const work = new CrashWork({
       random: this.#random,
       fs: this.#fs,
+      files: this.#files,
       history: this.#history,
       queue: this.#queue,
       clock: this.#clock,
+      follower: this.#follower,
       immediate: this.#durability === "immediate",
-      backupPrefix: `/backup-${life}`,
+      copyPrefix: `/copy-${life}`,
     }, store);
     await work.run();
     if ((store.stats().lastCompaction?.segmentsBefore ?? 0) > 0) this.#compactions++;
@@ -113,36 +129,59 @@ class CrashRun {
     this.#fs.stop();
     await work.settle();
     this.#restart();
-    for (const backup of work.backups) await this.#checkBackup(backup);
+    for (const copy of work.copies.made) await this.#checkCopy(copy);
+    const complete = work.copies.made.find(({ acknowledged }) => acknowledged);
+    if (complete !== undefined) await this.#restoreWithStops(complete, `/restored-${life}`);
   }
 
   /**
-   * A backup that was acknowledged holds what it was said to, crash or not. Another one holds a
-   * state of the store as well, or does not look like a store.
+   * A copy that was acknowledged holds what it was said to, crash or not. Another one holds a state
+   * of the store as well, which is that of the backup it was made from, or is no store at all.
    */
-  async #checkBackup({ path, version }: BackupMade): Promise<void> {
+  async #checkCopy({ path, acknowledged, version }: CopyMade): Promise<void> {
+    const open = (readOnly: boolean) => {
+      const clock = this.#clock;
+      return this.#drive(
+        KvStore.open(path, { fileSystem: this.#files, clock, random: this.#random, readOnly }),
+      );
+    };
     let copy: KvStore;
     try {
-      copy = await this.#drive(
-        KvStore.open(path, {
-          fileSystem: this.#files,
-          clock: this.#clock,
-          random: this.#random,
-          readOnly: true,
-        }),
-      );
+      copy = await open(true);
     } catch (error) {
-      if (version !== undefined || !(error instanceof KvError)) throw error;
-      return;
+      if (acknowledged || !(error instanceof KvError)) throw error;
+      return assertNoStore(this.#files, path, open);
     }
     const now = this.#clock.now();
     await this.#drive(this.#history.checkCopy(copy, version ?? copy.stats().version, now));
     await this.#drive(copy.close());
-    if (version === undefined) return;
-    this.#backups++;
-    const report = await this.#drive(
-      KvStore.verify(path, { fileSystem: this.#files, clock: this.#clock }),
-    );
+    if (!acknowledged) return;
+    this.#copies++;
+    await this.#verify(path);
+  }
+
+  /** Makes a store of a backup on a machine that stops, or whose disk fails, while it is at it. */
+  async #restoreWithStops({ path, version }: CopyMade, destination: string): Promise<void> {
+    this.#fs.stopAfter(this.#random.between(1, 40));
+    if (this.#random.chance(0.3)) this.#fs.faults.planAny(this.#random, 40);
+    let acknowledged = false;
+    try {
+      const options = { fileSystem: this.#files, clock: this.#clock };
+      const report = await this.#drive(KvStore.restore(path, destination, options));
+      assert.equal(report.version, version);
+      acknowledged = true;
+    } catch (error) {
+      if (!this.#fs.stopped && !this.#fs.faults.struck) throw error;
+      assert(error instanceof KvError, String(error));
+    }
+    this.#fs.stop();
+    this.#restart();
+    await this.#checkCopy({ path: destination, acknowledged, version });
+  }
+
+  async #verify(path: string): Promise<void> {
+    const options = { fileSystem: this.#files, clock: this.#clock };
+    const report = await this.#drive(KvStore.verify(path, options));
     assert.deepEqual(report.problems, []);
     assert.equal(report.tornBytes, 0);
   }
@@ -153,7 +192,7 @@ class CrashRun {
       this.#clock = this.#newClock(this.#clock.now());
       if (attempt <= OPENINGS_CRASHED_MAX) {
         if (this.#random.chance(0.4)) this.#fs.stopAfter(this.#random.between(1, 25));
-        if (this.#random.chance(0.2)) this.#planFault(20);
+        if (this.#random.chance(0.2)) this.#fs.faults.planAny(this.#random, 20);
       }
       try {
         const store = await this.#drive(KvStore.open(PATH, {
@@ -168,6 +207,7 @@ class CrashRun {
             deadRatio: this.#random.pick([0.2, 0.5, 0.7]),
             totalBytes: this.#random.pick([0, 1 << 20]),
             deadBytesMin: this.#random.pick([1, 2048]),
+            retainedVersions: this.#retainedVersions,
           },
         }));
         if (store.stats().replay.truncatedBytes > 0) this.#tornTails++;
@@ -185,10 +225,6 @@ class CrashRun {
       }
       this.#restart();
     }
-  }
-
-  #planFault(callsMax: number): void {
-    this.#fs.faults.plan(this.#random.pick(FAULT_KINDS), this.#random.between(1, callsMax));
   }
 
   /** Runs what was put off until a call is through. */
@@ -223,12 +259,9 @@ class CrashRun {
         compaction: { auto: false },
       }));
       await this.#drive(this.#history.check(store, this.#clock.now()));
+      await this.#drive(this.#follower.assertCopies(store));
       await this.#drive(store.close());
-      const report = await this.#drive(
-        KvStore.verify(PATH, { fileSystem: this.#files, clock: this.#clock }),
-      );
-      assert.deepEqual(report.problems, []);
-      assert.equal(report.tornBytes, 0);
+      await this.#verify(PATH);
       this.#fs.restart("power");
     }
   }

@@ -1,63 +1,48 @@
 /** Random operations on a store, each held against the model of what must come of it. */
 
 import assert from "node:assert/strict";
-import { KvError } from "../../lib/errors.ts";
 import type { KvStore } from "../../lib/store/store.ts";
-import type { BatchOp, Entry, SetOptions } from "../../lib/store/types.ts";
+import type { BatchCheck, BatchOp, Entry, SetOptions } from "../../lib/store/types.ts";
+import { CrashCalls } from "./crash_calls.ts";
+import { CrashCopies, type CrashCopiesContext } from "./crash_copies.ts";
 import type { CrashFileSystem } from "./crash_file_system.ts";
-import type { SeededRandom } from "./seeded_random.ts";
-import type { SteppingClock } from "./stepping_clock.ts";
+import type { CrashFollower } from "./crash_follower.ts";
 import type { TaskQueue } from "./task_queue.ts";
-import type { ModelOp, WriteHistory } from "./write_history.ts";
+import type { ModelOp } from "./write_history.ts";
 
 /** Some keys are written all the time; others lie in old segments that stay mostly alive. */
 const HOT_KEYS = Array.from({ length: 8 }, (_, index) => `hot-${index}`);
 const COLD_KEYS = Array.from({ length: 40 }, (_, index) => `cold-${index}`);
 const COLD_PROBABILITY = 0.25;
-const TURNS_MAX = 5000;
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
-/** A backup that was made, or was being made when the machine stopped. */
-export interface BackupMade {
-  path: string;
-  /** The version it was said to hold; undefined if it was never acknowledged. */
-  version: number | undefined;
-}
-
 /** What a {@link CrashWork} works with. */
-export interface CrashWorkContext {
-  random: SeededRandom;
+export interface CrashWorkContext extends CrashCopiesContext {
   fs: CrashFileSystem;
-  history: WriteHistory;
   queue: TaskQueue;
-  clock: SteppingClock;
+  follower: CrashFollower;
   /** Whether what was acknowledged is durable. */
   immediate: boolean;
-  /** What the paths of backups begin with. */
-  backupPrefix: string;
 }
 
 /** The work of one life of a store. */
 export class CrashWork {
-  /** Backups of this life; their paths begin with `backupPrefix`. */
-  readonly backups: BackupMade[] = [];
+  readonly copies: CrashCopies;
   readonly #context: CrashWorkContext;
   readonly #store: KvStore;
   /** How many of the values are long. */
   readonly #longShare: number;
-  /** Calls under way; each settles, even when the machine stops. */
-  readonly #underWay = new Set<Promise<unknown>>();
-  #closing = false;
+  readonly #calls: CrashCalls;
   /** Whether a write was issued that failed or was refused. */
   #writeRejected = false;
-  /** What went wrong in a call under way, other than by a stop or a fault. */
-  #failure: unknown;
 
   constructor(context: CrashWorkContext, store: KvStore) {
     this.#context = context;
     // Writes of several sectors can be torn in the midst, and fill segments quickly.
     this.#longShare = context.random.pick([0.03, 0.03, 0.3]);
     this.#store = store;
+    this.#calls = new CrashCalls(context.fs, context.queue);
+    this.copies = new CrashCopies(context, store, this.#calls);
   }
 
   /** Does some operations, until the machine stops. */
@@ -74,8 +59,8 @@ export class CrashWork {
   /** Closes the store; everything written must then be there for good. */
   async close(): Promise<void> {
     const { history } = this.#context;
-    this.#closing = true;
-    this.#track(
+    this.#calls.closing = true;
+    this.#calls.track(
       this.#store.close().then(() => {
         // Writes that failed were rejected one by one: closing itself may then well succeed.
         if (!this.#writeRejected) history.promise(history.lastLsn);
@@ -86,37 +71,24 @@ export class CrashWork {
 
   /** Waits until nothing is under way. Whatever the disk does, no call may hang. */
   async settle(): Promise<void> {
-    const { queue } = this.#context;
-    for (let turns = 0; this.#underWay.size > 0; turns++) {
-      assert(turns < TURNS_MAX, "a call hangs");
+    await this.#calls.settle((turns) => {
+      // One that waits for news would wait for ever.
+      this.#context.follower.end();
       // Timers of the store fall due as well: batched durability waits for them.
       if (turns % 20 === 19) this.#advance(50);
-      await queue.runOne();
-    }
-    if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  /** Whether calls may fail: the machine has stopped, or the disk has failed. */
-  get #disturbed(): boolean {
-    return this.#context.fs.stopped || this.#context.fs.faults.struck;
-  }
-
-  /** Throws the error again, unless it is the disk's and to be expected. */
-  #tolerate(error: unknown): void {
-    const isDisk = error instanceof KvError && (error.code === "Io" || error.code === "NoSpace");
-    if (!isDisk || !this.#disturbed) throw error;
+    });
   }
 
   #step(): void {
     const { random } = this.#context;
-    switch (random.below(19)) {
+    switch (random.below(24)) {
       case 0:
       case 1:
         return this.#delete();
       case 2:
         return this.#batch();
       case 3:
-        if (random.chance(0.2)) this.#track(this.#store.compact());
+        if (random.chance(0.2)) this.#calls.track(this.#store.compact());
         return;
       case 4:
         return this.#flush();
@@ -133,7 +105,17 @@ export class CrashWork {
         if (random.chance(0.1)) this.#jump();
         return;
       case 11:
-        if (random.chance(0.1)) this.#backup();
+        if (random.chance(0.1)) this.copies.backup();
+        return;
+      case 12:
+        if (random.chance(0.3)) this.copies.look();
+        return;
+      case 13:
+        return this.#follow();
+      case 14:
+        return this.#deleteSync();
+      case 15:
+        if (random.chance(0.3)) this.#flushSync();
         return;
       default:
         return this.#set();
@@ -146,15 +128,20 @@ export class CrashWork {
   }
 
   #setSync(): void {
-    const { history, immediate } = this.#context;
     const op = this.#randomSet();
-    const lsn = history.issue([op]);
+    this.#writeNow([op], () => this.#store.setSync(op.key, op.value, expiryOf(op)));
+  }
+
+  /** A write that blocks until it is acknowledged. */
+  #writeNow(ops: readonly ModelOp[], write: () => { version: number }): void {
+    const { history, immediate } = this.#context;
+    const lsn = history.issue(ops);
     let version: number;
     try {
-      version = this.#store.setSync(op.key, op.value, expiryOf(op)).version;
+      version = write().version;
     } catch (error) {
       this.#writeRejected = true;
-      return this.#tolerate(error);
+      return this.#calls.tolerate(error);
     }
     assert.equal(version, lsn);
     if (immediate) history.promise(lsn);
@@ -172,7 +159,7 @@ export class CrashWork {
       : { ifVersion: random.chance(0.7) && version > 0 ? version : version + 1 };
     const holds = options.ifAbsent ? existence === "no" : options.ifVersion === version;
     if (holds) return this.#set(options, op);
-    this.#mustFail("ConditionFailed", this.#store.set(op.key, op.value, options));
+    this.#calls.mustFail("ConditionFailed", this.#store.set(op.key, op.value, options));
   }
 
   #delete(): void {
@@ -182,7 +169,18 @@ export class CrashWork {
       case "yes":
         return this.#acknowledge(history.issue([{ op: "del", key }]), this.#store.delete(key));
       case "no":
-        return this.#mustFail("NotFound", this.#store.delete(key));
+        return this.#calls.mustFail("NotFound", this.#store.delete(key));
+    }
+  }
+
+  #deleteSync(): void {
+    const { history, clock } = this.#context;
+    const key = this.#randomKey();
+    switch (history.exists(key, clock.now())) {
+      case "yes":
+        return this.#writeNow([{ op: "del", key }], () => this.#store.deleteSync(key));
+      case "no":
+        return this.#calls.mustFailNow("NotFound", () => this.#store.deleteSync(key));
     }
   }
 
@@ -192,13 +190,41 @@ export class CrashWork {
       { length: random.between(1, 6) },
       () => random.chance(0.3) ? { op: "del", key: this.#randomKey() } : this.#randomSet(),
     );
-    this.#acknowledge(history.issue(ops), this.#store.batch(ops.map(toBatchOp)));
+    const batchOps = ops.map(toBatchOp);
+    const checks = random.chance(0.4) ? this.#randomChecks() : undefined;
+    if (checks?.hold === false) {
+      const call = this.#store.batch(batchOps, { checks: checks.checks });
+      return this.#calls.mustFail("ConditionFailed", call);
+    }
+    const options = checks === undefined ? {} : { checks: checks.checks };
+    if (random.chance(0.2)) {
+      return this.#writeNow(ops, () => this.#store.batchSync(batchOps, options));
+    }
+    this.#acknowledge(history.issue(ops), this.#store.batch(batchOps, options));
+  }
+
+  /** Conditions of a batch, and whether they hold; undefined if nobody can say. */
+  #randomChecks(): { checks: BatchCheck[]; hold: boolean } | undefined {
+    const { random, history, clock } = this.#context;
+    const checks: BatchCheck[] = [];
+    let hold = true;
+    for (let left = random.between(1, 3); left > 0; left--) {
+      const key = this.#randomKey();
+      const existence = history.exists(key, clock.now());
+      if (existence === "maybe") return undefined;
+      const version = existence === "yes" ? history.version(key) : null;
+      const isTrue = random.chance(0.8);
+      const wrong = version === null ? 1 : random.pick([null, version + 1]);
+      checks.push({ key, version: isTrue ? version : wrong });
+      hold &&= isTrue;
+    }
+    return { checks, hold };
   }
 
   #flush(): void {
     const { history } = this.#context;
     const lsn = history.lastLsn;
-    this.#track(
+    this.#calls.track(
       this.#store.flush().then(() => {
         // What was refused after a fault was never written, though it was issued.
         if (!this.#writeRejected) history.promise(lsn);
@@ -206,21 +232,19 @@ export class CrashWork {
     );
   }
 
-  /** A copy of the store, made while it is being written to. */
-  #backup(): void {
-    const backup: BackupMade = {
-      path: `${this.#context.backupPrefix}-${this.backups.length}`,
-      version: undefined,
-    };
-    this.backups.push(backup);
-    const call = this.#store.backup(backup.path).then(
-      ({ version }) => backup.version = version,
-      (error) => {
-        const isCutOff = this.#closing && error instanceof KvError && error.code === "Closed";
-        if (!isCutOff) throw error;
-      },
-    );
-    this.#track(call);
+  #flushSync(): void {
+    const { history } = this.#context;
+    try {
+      this.#store.flushSync();
+    } catch (error) {
+      return this.#calls.tolerate(error);
+    }
+    if (!this.#writeRejected) history.promise(history.lastLsn);
+  }
+
+  #follow(): void {
+    const { random, follower } = this.#context;
+    follower.follow(this.#store, this.#calls, random.between(1, 80), random.chance(0.5));
   }
 
   /** What is visible now must be what the history says. */
@@ -234,7 +258,7 @@ export class CrashWork {
     try {
       found = this.#store.getEntrySync(key);
     } catch (error) {
-      return this.#tolerate(error);
+      return this.#calls.tolerate(error);
     }
     history.checkRead(key, found, version, clock.now());
   }
@@ -248,7 +272,7 @@ export class CrashWork {
       // What it saw was visible when it was called.
       if (clock.now() === now) history.checkRead(key, found, version, now);
     });
-    this.#track(call);
+    this.#calls.track(call);
   }
 
   #advance(ms: number): void {
@@ -288,27 +312,7 @@ export class CrashWork {
       this.#writeRejected = true;
       throw error;
     });
-    this.#track(acknowledged);
-  }
-
-  #mustFail(code: string, call: Promise<unknown>): void {
-    this.#track(call.then(
-      () => assert.fail(`a call succeeded that must fail with ${code}`),
-      (error) => {
-        if (!(error instanceof KvError && error.code === code)) throw error;
-      },
-    ));
-  }
-
-  #track(call: Promise<unknown>): void {
-    const settled: Promise<unknown> = call.catch((error) => {
-      try {
-        this.#tolerate(error);
-      } catch {
-        this.#failure ??= error;
-      }
-    }).finally(() => this.#underWay.delete(settled));
-    this.#underWay.add(settled);
+    this.#calls.track(acknowledged);
   }
 }
 

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { KvError } from "../../lib/errors.ts";
 import type { KvStore } from "../../lib/store/store.ts";
-import type { Entry } from "../../lib/store/types.ts";
+import type { Change, Entry } from "../../lib/store/types.ts";
 
 /** One operation as the model sees it. */
 export type ModelOp =
@@ -44,6 +44,8 @@ export class WriteHistory {
   #base: ModelState = new Map();
   #baseLsn = 0;
   #units: Unit[] = [];
+  /** Everything issued, by version, whatever became of it; the first one has version 1. */
+  #written: ModelOp[] = [];
   /** State after everything issued. */
   #newest: ModelState = new Map();
   /** The latest time that any clock has shown. */
@@ -63,6 +65,7 @@ export class WriteHistory {
   issue(ops: readonly ModelOp[]): number {
     const unit = { firstLsn: this.lastLsn + 1, lastLsn: this.lastLsn + ops.length, ops };
     this.#units.push(unit);
+    this.#written.push(...ops);
     apply(this.#newest, unit);
     return unit.lastLsn;
   }
@@ -82,9 +85,69 @@ export class WriteHistory {
     return this.#newest.get(key)?.version ?? 0;
   }
 
+  /** Whether a value with this expiry may be gone; 0 stands for none. */
+  mayHaveExpired(expiresAt: number): boolean {
+    return expiresAt !== 0 && expiresAt <= this.#latestMs;
+  }
+
   /** Holds what was read of a key against what it must be while everything up to `lsn` is visible. */
   checkRead(key: string, found: Entry | undefined, lsn: number, now: number): void {
-    const entry = this.#stateAt(lsn).get(key);
+    this.#checkFound(this.#stateAt(lsn).get(key), key, found, lsn, now);
+  }
+
+  /** As {@link checkRead}, of all keys that were ever written, in a store that is at `lsn`. */
+  checkView(read: (key: string) => Entry | undefined, lsn: number, now: number): void {
+    this.#checkBoundary(lsn);
+    const state = this.#stateAt(lsn);
+    for (const key of new Set(this.#written.map(({ key }) => key))) {
+      this.#checkFound(state.get(key), key, read(key), lsn, now);
+    }
+  }
+
+  /** Holds a change that a feed handed out after version `after` against what was written. */
+  checkChange(change: Change, after: number, visible: number): void {
+    const { version, key, op, value, expiresAt = 0 } = change;
+    assert(version > after, `version ${version} comes twice, or too late`);
+    const written = this.#written[version - 1];
+    assert(written !== undefined, `version ${version} was never written`);
+    assert.equal(key, written.key, `the key of version ${version}`);
+    if (written.op === "set" && op === "del") {
+      // What has expired or was deleted may have been compacted to a delete.
+      const isOver = this.mayHaveExpired(written.expiresAt) ||
+        (written.expiresAt !== 0 && this.#isSuperseded(version, visible));
+      assert(isOver, `version ${version} is no delete`);
+    } else {
+      assert.equal(op, written.op);
+      if (written.op === "set") {
+        assert.deepEqual(value, written.value, `the value of version ${version}`);
+        assert.equal(expiresAt, written.expiresAt);
+      }
+    }
+    this.checkSkipped(after, version, visible);
+  }
+
+  /** What a feed leaves out between two versions must be superseded by something visible. */
+  checkSkipped(after: number, before: number, visible: number): void {
+    for (let version = after + 1; version < before; version++) {
+      assert(this.#isSuperseded(version, visible), `version ${version} was left out`);
+    }
+  }
+
+  /** A feed cannot begin at `since`: there must be deletes or expiries that it would miss. */
+  checkCompacted(since: number): void {
+    const isPossible = this.#written.slice(since).some((op) =>
+      op.op === "del" || op.expiresAt !== 0
+    );
+    assert(isPossible, `nothing was dropped since version ${since}`);
+  }
+
+  #checkFound(
+    entry: ModelEntry | undefined,
+    key: string,
+    found: Entry | undefined,
+    lsn: number,
+    now: number,
+  ): void {
     const existence = this.#existence(entry, now);
     if (existence === "no") return assert.equal(found, undefined, `${key} is gone at ${lsn}`);
     if (existence === "maybe" && found === undefined) return;
@@ -104,6 +167,7 @@ export class WriteHistory {
     this.#base = this.#stateAt(version);
     this.#baseLsn = version;
     this.#units = [];
+    this.#written.length = version;
     this.#newest = new Map(this.#base);
     this.promise(version);
   }
@@ -111,10 +175,7 @@ export class WriteHistory {
   /** Expects a store to hold the state after the record `version`, and nothing else. */
   async checkCopy(store: KvStore, version: number, now: number): Promise<void> {
     assert.equal(store.stats().version, version);
-    assert(
-      version === this.#baseLsn || this.#units.some(({ lastLsn }) => lastLsn === version),
-      `the store ends at ${version}, in the midst of a batch, or behind all that was issued`,
-    );
+    this.#checkBoundary(version);
     const state = this.#stateAt(version);
     const found = new Map<string, string>();
     for await (const { key, value, version, expiresAt = 0 } of store.scan()) {
@@ -142,6 +203,21 @@ export class WriteHistory {
       }
       this.checkRead(key, found, version, now);
     }
+  }
+
+  #checkBoundary(version: number): void {
+    assert(
+      version === this.#baseLsn || this.#units.some(({ lastLsn }) => lastLsn === version),
+      `the store ends at ${version}, in the midst of a batch, or behind all that was issued`,
+    );
+  }
+
+  #isSuperseded(version: number, visible: number): boolean {
+    const { key } = this.#written[version - 1]!;
+    for (let newer = version; newer < visible; newer++) {
+      if (this.#written[newer]!.key === key) return true;
+    }
+    return false;
   }
 
   #existence(entry: ModelEntry | undefined, now: number): Existence {
