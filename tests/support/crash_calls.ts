@@ -58,8 +58,16 @@ export class CrashCalls {
   /** Throws the error again, unless it is the disk's and to be expected. */
   tolerate(error: unknown): void {
     const isDisk = error instanceof KvError && (error.code === "Io" || error.code === "NoSpace");
-    const isDisturbed = this.#fs.stopped || this.#fs.faults.struck;
-    if (!isDisk || !isDisturbed) throw error;
+    if (!isDisk || !this.#disturbed) throw error;
+  }
+
+  /** Whether every call must succeed. */
+  get undisturbed(): boolean {
+    return !this.closing && !this.#disturbed;
+  }
+
+  get #disturbed(): boolean {
+    return this.#fs.stopped || this.#fs.faults.struck;
   }
 
   /** Throws the error again, unless it says that the store was closed meanwhile, and it was. */

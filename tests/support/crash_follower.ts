@@ -51,9 +51,13 @@ export class CrashFollower {
     );
   }
 
-  /** Ends a feed that waits for news. */
-  end(): void {
-    void this.#feed?.return();
+  /** Ends a feed that waits for news; with `visible`, it must have been told of all up to there. */
+  end(visible?: number): void {
+    if (this.#feed === undefined) return;
+    if (visible !== undefined) {
+      assert.equal(this.#feed.version, visible, "a feed waits, though there is more");
+    }
+    void this.#feed.return();
   }
 
   /** Follows to the end of a store that nobody writes to; the copy must then be the store. */

@@ -71,9 +71,12 @@ export class CrashWork {
 
   /** Waits until nothing is under way. Whatever the disk does, no call may hang. */
   async settle(): Promise<void> {
+    const { follower, queue } = this.#context;
     await this.#calls.settle((turns) => {
-      // One that waits for news would wait for ever.
-      this.#context.follower.end();
+      // Nothing more happens by itself: one that waits for news would wait for ever.
+      if (turns > 0 && queue.size === 0) {
+        follower.end(this.#calls.undisturbed ? this.#store.stats().version : undefined);
+      }
       // Timers of the store fall due as well: batched durability waits for them.
       if (turns % 20 === 19) this.#advance(50);
     });
