@@ -89,7 +89,8 @@ export class CrashFollower {
       try {
         visible = store.stats().version;
       } catch {
-        // The store is closed: nothing more becomes visible.
+        // The store is closed: who knows what became visible before.
+        visible = this.#history.lastLsn;
       }
     };
     try {
@@ -108,6 +109,7 @@ export class CrashFollower {
     } catch (error) {
       if (!(error instanceof KvError) || error.code !== "Compacted") throw error;
       this.#history.checkCompacted(this.#version);
+      see();
       assert(this.#version < visible - this.#retainedVersions, "these versions are retained");
       await this.#startFromScan(store);
     } finally {

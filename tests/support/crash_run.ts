@@ -150,7 +150,8 @@ class CrashRun {
       copy = await open(true);
     } catch (error) {
       if (acknowledged || !(error instanceof KvError)) throw error;
-      return assertNoStore(this.#files, path, open);
+      await assertNoStore(this.#files, path, open);
+      return this.#checkNotRestored(path);
     }
     const now = this.#clock.now();
     await this.#drive(this.#history.checkCopy(copy, version ?? copy.stats().version, now));
@@ -158,6 +159,17 @@ class CrashRun {
     if (!acknowledged) return;
     this.#copies++;
     await this.#verify(path);
+  }
+
+  /** What is no store is no backup either. */
+  async #checkNotRestored(path: string): Promise<void> {
+    const destination = `${path}-restored`;
+    const options = { fileSystem: this.#files, clock: this.#clock };
+    await assert.rejects(
+      () => this.#drive(KvStore.restore(path, destination, options)),
+      (error) => error instanceof KvError,
+    );
+    assert.equal(this.#files.stat(destination), undefined);
   }
 
   /** Makes a store of a backup on a machine that stops, or whose disk fails, while it is at it. */
