@@ -12,7 +12,7 @@ import {
 } from "./preconditions.ts";
 import { HttpError } from "./problem.ts";
 import { keyOf, queryOf } from "./request_target.ts";
-import { heldResponse, withReadSlot } from "./response_memory.ts";
+import { heldRead } from "./response_memory.ts";
 import type { Service } from "./route.ts";
 
 /** Longer values are read on another thread. */
@@ -44,10 +44,7 @@ export function readKey({ store }: Service, request: Request): Response | Promis
   if (info === undefined || info.size <= BLOCKING_READ_BYTES_MAX) {
     return answer(key, store.getEntrySync(key), headers);
   }
-  return withReadSlot(request, async () => {
-    const entry = await store.getEntry(key);
-    return await heldResponse(answer(key, entry, headers), info.size);
-  });
+  return heldRead(request, info.size, async () => answer(key, await store.getEntry(key), headers));
 }
 
 /** Answers HEAD, from the index alone. */

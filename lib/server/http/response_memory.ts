@@ -13,7 +13,6 @@ const SMALL_RESPONSE_BYTES = 256 << 10;
 const COLLECT_INTERVAL_MS = 50;
 /** Long values that may be on their way from the disk at once. */
 const READS_AT_ONCE_MAX = 16;
-const READS_WHILE_SHORT_MAX = 4;
 
 /**
  * Bun keeps a Response for as long as it is being sent and tells nobody when that is over, so the
@@ -26,35 +25,54 @@ const collectGarbage: (() => void) | undefined = ((runtime) => {
   return gc === undefined ? undefined : () => gc(true);
 })(globalThis as { Bun?: { gc(force: boolean): void } });
 
-let held = 0;
-const finished = new FinalizationRegistry<number>((bytes) => void (held -= bytes));
+let bytesHeld = 0;
+const finished = new FinalizationRegistry<number>((bytes) => void (bytesHeld -= bytes));
 
 /**
  * Returns an answer with a body of `bytes`, as soon as there is memory for it to wait in. Throws if
  * there is none.
  */
-export function heldResponse(
-  response: Response,
+export async function heldResponse(response: Response, bytes: number): Promise<Response> {
+  return await held(bytes, () => response);
+}
+
+/**
+ * Returns what `read` does, which brings a value of `bytes` into memory for an answer. Room for it is
+ * made sure of before: what is read and then refused would be in memory all the same until the
+ * collector has been there. Throws if there is none.
+ */
+export async function heldRead(
+  request: Request,
   bytes: number,
-  bytesMax: number = RESPONSE_BYTES_HELD_MAX,
-): Response | Promise<Response> {
-  if (bytes <= SMALL_RESPONSE_BYTES || collectGarbage === undefined) return response;
-  if (!isTooMuch(bytes, bytesMax)) return hold(response, bytes);
-  return collected(collectGarbage).then(() => {
-    if (!isTooMuch(bytes, bytesMax)) return hold(response, bytes);
-    throw overloaded();
-  });
+  read: () => Promise<Response>,
+): Promise<Response> {
+  return await held(bytes, () => withReadSlot(request, read));
+}
+
+async function held(
+  bytes: number,
+  respond: () => Response | Promise<Response>,
+): Promise<Response> {
+  if (bytes <= SMALL_RESPONSE_BYTES || collectGarbage === undefined) return await respond();
+  if (isTooMuch(bytes)) {
+    await collected(collectGarbage);
+    if (isTooMuch(bytes)) throw overloaded();
+  }
+  bytesHeld += bytes;
+  let response: Response;
+  try {
+    response = await respond();
+  } catch (error) {
+    bytesHeld -= bytes;
+    throw error;
+  }
+  finished.register(response, bytes);
+  return response;
 }
 
 /** One answer is let out whatever its length. */
-function isTooMuch(bytes: number, bytesMax: number): boolean {
-  return held > 0 && held + bytes > bytesMax;
-}
-
-function hold(response: Response, bytes: number): Response {
-  held += bytes;
-  finished.register(response, bytes);
-  return response;
+function isTooMuch(bytes: number): boolean {
+  return bytesHeld > 0 && bytesHeld + bytes > RESPONSE_BYTES_HELD_MAX;
 }
 
 let collecting: Promise<void> | undefined;
@@ -76,17 +94,12 @@ function collected(collect: () => void): Promise<void> {
 let reading = 0;
 const waiting: (() => void)[] = [];
 
-/**
- * Runs `read`, which brings a value into memory. Short values are there at once; of long ones, whose
- * length is known only when they are read, a few are on their way while others wait. Throws if memory
- * is short already.
- */
-export async function withReadSlot(
+/** Runs `read` when fewer than so many others are on their way from the disk. */
+async function withReadSlot(
   request: Request,
   read: () => Promise<Response>,
 ): Promise<Response> {
-  while (reading >= (collecting === undefined ? READS_AT_ONCE_MAX : READS_WHILE_SHORT_MAX)) {
-    if (collecting !== undefined) throw overloaded();
+  while (reading >= READS_AT_ONCE_MAX) {
     const { signal } = request;
     await new Promise<void>((resolve) => waiting.push(resolve));
     // Who has gone meanwhile needs no answer, and whoever is next no more waiting.
