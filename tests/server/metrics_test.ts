@@ -269,6 +269,46 @@ test("metrics: the store's other methods and properties are what they are", asyn
   assert.equal(valueOf(families, "cairn_operations_total", labels), 1);
 });
 
+test("metrics: backups count when they are whole or fail, and not when their reader leaves", async () => {
+  await using service = await ObservedService.start();
+  await service.store.set("a", "1");
+  const count = async () => {
+    const families = await service.scrape();
+    const of = (result: string) =>
+      valueOf(families, "cairn_operations_total", { operation: "backup", result });
+    return { ok: of("ok"), error: of("error") };
+  };
+  assert.equal((await service.ask("HEAD", "/v1/backup")).status, 200);
+  const left = await service.app.request("http://localhost/v1/backup");
+  await left.body!.cancel();
+  assert.deepEqual(await count(), { ok: 0, error: 0 });
+  assert.equal((await service.ask("GET", "/v1/backup")).status, 200);
+  assert.deepEqual(await count(), { ok: 1, error: 0 });
+
+  const { store } = service;
+  const take = store.snapshot.bind(store);
+  store.snapshot = async () => {
+    const snapshot = await take();
+    const files = snapshot.files.bind(snapshot);
+    snapshot.files = async function* () {
+      for await (const file of files()) {
+        // deno-lint-ignore require-yield
+        const pieces = async function* (): AsyncGenerator<Uint8Array> {
+          throw new KvError("CorruptLog", "damaged");
+        };
+        yield { name: file.name, length: file.length, pieces };
+      }
+    };
+    return snapshot;
+  };
+  const broken = await service.app.request("http://localhost/v1/backup");
+  await assert.rejects(broken.arrayBuffer(), /damaged/);
+  assert.deepEqual(await count(), { ok: 1, error: 1 });
+  store.snapshot = () => Promise.reject(new KvError("Closed", "closed"));
+  assert.equal((await service.ask("GET", "/v1/backup")).status, 503);
+  assert.deepEqual(await count(), { ok: 1, error: 2 });
+});
+
 test("metrics: neither keys nor what clients make up becomes a label", async () => {
   await using service = await ObservedService.start({
     open: { durability: { bytes: 1 << 20, millis: 3_600_000 } },
@@ -291,6 +331,9 @@ test("metrics: neither keys nor what clients make up becomes a label", async () 
       for (const path of paths) await service.ask("GET", path);
       await service.ask(`M${number}`, `/v1/kv/${number}`);
       await service.ask(`M${number}`, `/elsewhere/${number}`);
+      // Bun's Request takes any method that it does not know for GET, and its server closes the
+      // connection: there, this is what is neither.
+      await service.ask("PROPFIND", `/v1/kv/${number}`);
     }
   };
   await rounds(0, 200);

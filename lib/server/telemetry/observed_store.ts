@@ -1,6 +1,8 @@
 /** A store that counts its operations, and makes spans of them while somebody collects those. */
 
 import type { Span } from "@opentelemetry/api";
+import type { StoreSnapshot } from "../../mod.ts";
+import { type BackupOutcome, observeSnapshot } from "./observed_snapshot.ts";
 import {
   type Operation,
   type OperationCounts,
@@ -10,7 +12,7 @@ import {
 import { noteOperationError, type Tracing } from "./tracing.ts";
 
 /** How a method hands out its result. */
-type Form = "promise" | "blocking" | "iterable";
+type Form = "promise" | "blocking" | "iterable" | "snapshot";
 type Method = (...args: unknown[]) => unknown;
 
 /** Which methods are which operation. Methods that are not here only look into memory. */
@@ -23,6 +25,7 @@ const METHODS: Record<string, [operation: Operation, form: Form]> = {
   flush: ["flush", "promise"],
   compact: ["compact", "promise"],
   backup: ["backup", "promise"],
+  snapshot: ["backup", "snapshot"],
   getSync: ["get", "blocking"],
   getEntrySync: ["get", "blocking"],
   setSync: ["set", "blocking"],
@@ -71,6 +74,8 @@ function observeMethod(store: object, name: string, method: Method, watch: Store
       return observePromise(call, operation, counts, watch.tracing);
     case "blocking":
       return observeBlocking(call, operation, counts, watch.tracing);
+    case "snapshot":
+      return observeTaking(call, operation, counts, watch.tracing);
     case "iterable":
       return (...args) => new ObservedIteration(() => call(...args), operation, watch);
   }
@@ -135,6 +140,36 @@ function observeBlocking(
     } catch (error) {
       counts[resultOf(error)]++;
       if (span !== undefined) endWith(span, error);
+      throw error;
+    }
+  };
+}
+
+/**
+ * A snapshot is taken for a backup, and counts as one when that is over. One that its reader gives up
+ * is none, and no failure of the store either.
+ */
+function observeTaking(
+  call: Method,
+  operation: Operation,
+  counts: ResultCounts,
+  tracing: Tracing,
+): Method {
+  return async () => {
+    const span = tracing.enabled ? tracing.beginOperation(operation).span : undefined;
+    const end = (outcome: BackupOutcome) => {
+      if (typeof outcome === "object") {
+        counts[resultOf(outcome.error)]++;
+        if (span !== undefined) noteOperationError(span, outcome.error);
+      } else if (outcome === "whole") {
+        counts.ok++;
+      }
+      span?.end();
+    };
+    try {
+      return observeSnapshot(await call() as StoreSnapshot, end);
+    } catch (error) {
+      end({ error });
       throw error;
     }
   };
