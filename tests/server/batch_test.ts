@@ -53,8 +53,8 @@ const set = { op: "set", key: "a", value: "x" };
 /** Bodies that are refused, by the field that is to blame. */
 const BAD_BODIES: [field: string, body: unknown][] = [
   ["ops", []],
-  ["", null],
-  ["", "ops"],
+  ["body", null],
+  ["body", "ops"],
   ["ops", {}],
   ["ops", { ops: {} }],
   ["ops", { ops: null }],
@@ -104,7 +104,7 @@ test("batch: what is wrong is 400 and names the field, and nothing is written", 
   for (const [field, body] of BAD_BODIES) {
     const response = await service.postBatch(body);
     const detail = await assertProblem(response, 400, "InvalidArgument", field);
-    assert(detail.startsWith(field === "" ? "The body" : field), detail);
+    assert(detail.startsWith(field === "body" ? "The body" : field), detail);
     assert(detail.length < 300, detail);
   }
   assert.equal(service.store.stats().version, 0);

@@ -26,6 +26,8 @@ const DIFFERENT_CHARACTERS_MIN = 8;
 /** What answers without a token: they say that the service is up, and nothing else. */
 const OPEN_PATHS = new Set(["/healthz", "/readyz"]);
 const CHALLENGE = 'Bearer realm="cairn"';
+/** What all refusals here are about. */
+const BY_TOKEN = { field: "Authorization" };
 
 /**
  * Why a token is not fit to protect anything, for the end of a message; undefined if it is. The
@@ -87,6 +89,7 @@ export class AccessControl {
         "Unauthorized",
         "This service needs a token: send it as Authorization: Bearer <token>",
         { "www-authenticate": CHALLENGE },
+        BY_TOKEN,
       );
     }
     const token = /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1];
@@ -99,7 +102,7 @@ export class AccessControl {
     if (!reads) {
       throw new HttpError("Forbidden", "This token allows reading only", {
         "www-authenticate": `${CHALLENGE}, error="insufficient_scope"`,
-      });
+      }, BY_TOKEN);
     }
   }
 
@@ -108,11 +111,11 @@ export class AccessControl {
     if (delayMs > 0) {
       return new HttpError("TooManyRequests", "Too many wrong tokens from this address", {
         "retry-after": String(Math.ceil(delayMs / 1000)),
-      });
+      }, BY_TOKEN);
     }
     return new HttpError("Unauthorized", "The token is not one of this service's", {
       "www-authenticate": `${CHALLENGE}, error="invalid_token"`,
-    });
+    }, BY_TOKEN);
   }
 }
 

@@ -97,7 +97,12 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
     app.all(path.replace("{key}", "*"), ({ req, env }) => handler(req.raw, env));
   }
   const unknown = gate(() => {
-    throw new HttpError("NoSuchRoute", "There is no such resource: /docs lists those there are");
+    throw new HttpError(
+      "NoSuchRoute",
+      "There is no such resource: /docs lists those there are",
+      {},
+      { field: "path" },
+    );
   });
   app.notFound(({ req, env }) => unknown(req.raw, env));
   app.onError((error, { req }) => observer.failed(req.raw, error));

@@ -53,6 +53,24 @@ async function measure(
   return new Response(bytes, { status, statusText, headers });
 }
 
+/**
+ * The answer to HEAD where this is the one to GET: its headers say as much of the body that is not
+ * sent. A stream is ended before it has begun.
+ */
+export async function withoutBody(response: Response): Promise<Response> {
+  const { status, statusText, headers, body } = response;
+  if (STREAMED.test(headers.get("content-type") ?? "")) {
+    await body?.cancel();
+    // Else servers say that there is nothing.
+    headers.set("transfer-encoding", "chunked");
+  } else if (headers.has("content-length")) {
+    await body?.cancel();
+  } else {
+    headers.set("content-length", String((await response.arrayBuffer()).byteLength));
+  }
+  return new Response(null, { status, statusText, headers });
+}
+
 function countStream(response: Response, count: (byteLength: number) => void): Response {
   const { body, status, statusText, headers } = response;
   if (body === null) return response;

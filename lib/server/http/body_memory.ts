@@ -101,7 +101,7 @@ export class BodyMemory {
       arrival.expire(
         new HttpError("RequestTimeout", "The body took too long to arrive", {
           connection: "close",
-        }),
+        }, { field: "body" }),
       );
     }
     this.#sweep = this.#arrivals.size === 0

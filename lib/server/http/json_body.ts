@@ -1,8 +1,9 @@
 /** Bodies of requests that are JSON. */
 
 import { essenceOf } from "./media_type.ts";
-import { HttpError } from "./problem.ts";
-import { CLOSE, readBody } from "./request_body.ts";
+import { HttpError, invalidArgument } from "./problem.ts";
+import { findRepeatedName } from "./json_names.ts";
+import { badBody, BY_BODY, CLOSE, readBody, refuseEncodedBody } from "./request_body.ts";
 
 const JSON_TYPE = "application/json";
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -18,21 +19,27 @@ export async function readJson(request: Request, bytesMax: number): Promise<unkn
       { field: "Content-Type" },
     );
   }
+  refuseEncodedBody(request);
   const bytes = await readBody(request, bytesMax, bodyTooLarge);
   let text: string;
   try {
     text = decoder.decode(bytes);
   } catch {
-    throw new HttpError("BadRequest", "The body is not UTF-8");
+    throw badBody("The body is not UTF-8");
   }
+  let parsed: unknown;
   try {
-    return JSON.parse(text);
+    parsed = JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new HttpError("BadRequest", `The body is not JSON: ${reason.slice(0, 200)}`);
+    throw badBody(`The body is not JSON: ${reason.slice(0, 200)}`);
   }
+  const repeated = findRepeatedName(text);
+  if (repeated === undefined) return parsed;
+  throw invalidArgument(repeated, `${repeated} is given twice`);
 }
 
 function bodyTooLarge(bytesMax: number): HttpError {
-  return new HttpError("BodyTooLarge", `The body may have at most ${bytesMax} bytes`, CLOSE);
+  const detail = `The body may have at most ${bytesMax} bytes`;
+  return new HttpError("BodyTooLarge", detail, CLOSE, BY_BODY);
 }

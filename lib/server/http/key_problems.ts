@@ -10,7 +10,9 @@ export function keyMissing(key: string): HttpError {
   return new HttpError("NotFound", `There is no key ${shown}`);
 }
 
-/** A precondition does not hold. */
-export function conditionFailed(): HttpError {
-  return new HttpError("ConditionFailed", "The key is not in the state that was asked for");
+/** A precondition does not hold, which is in the header `field`. */
+export function conditionFailed(field = "If-Match"): HttpError {
+  return new HttpError("ConditionFailed", "The key is not in the state that was asked for", {}, {
+    field,
+  });
 }

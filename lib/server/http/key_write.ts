@@ -5,7 +5,7 @@ import type { SetOptions } from "../../mod.ts";
 import { conditionFailed, keyMissing } from "./key_problems.ts";
 import { ALWAYS, entityTag, preconditionsOf, writeIf } from "./preconditions.ts";
 import { invalidArgument } from "./problem.ts";
-import { readBody } from "./request_body.ts";
+import { readBody, refuseEncodedBody } from "./request_body.ts";
 import { keyOf, queryOf } from "./request_target.ts";
 import type { Service } from "./route.ts";
 import { parseTtl } from "./ttl.ts";
@@ -22,6 +22,7 @@ export async function writeKey(
   if (headers.has("content-range")) {
     throw invalidArgument("Content-Range", "PUT replaces the whole value: send all of it");
   }
+  refuseEncodedBody(request);
   const preconditions = preconditionsOf(headers);
   const value = await readBody(request, valueBytesMax);
   const { created, version } = await writeIf(

@@ -1,5 +1,6 @@
 /** Puts the routes of one path together: method by method, with the answers that all paths have. */
 
+import { withoutBody } from "./body_bytes.ts";
 import { HttpError } from "./problem.ts";
 import type { Route, Service } from "./route.ts";
 
@@ -38,13 +39,11 @@ function pathHandler(routes: readonly Route[], service: Service): PathHandler {
     const get = byMethod.get("GET");
     if (method === "HEAD" && get !== undefined) return headOf(get, service, request);
     if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
-    throw new HttpError("MethodNotAllowed", `Use one of ${allow}`, { allow });
+    throw new HttpError("MethodNotAllowed", `Use one of ${allow}`, { allow }, { field: "method" });
   };
 }
 
-/** What GET would answer, without the body; a stream is ended before it has begun. */
+/** What GET would answer, without the body. */
 async function headOf(route: Route, service: Service, request: Request): Promise<Response> {
-  const { status, headers, body } = await route.handle(service, request);
-  await body?.cancel();
-  return new Response(null, { status, headers });
+  return await withoutBody(await route.handle(service, request));
 }

@@ -2,7 +2,8 @@
 
 import { KvError } from "../../errors.ts";
 import type { DeleteOptions, SetOptions } from "../../mod.ts";
-import { HttpError, invalidArgument } from "./problem.ts";
+import { conditionFailed } from "./key_problems.ts";
+import { invalidArgument } from "./problem.ts";
 import type { StoreApi } from "./store_api.ts";
 
 type Tags = "*" | { strong: string[]; all: string[] };
@@ -63,7 +64,15 @@ export function writeIf<Result>(
   write: (condition: WriteCondition) => Promise<Result>,
 ): Promise<Result> {
   const simple = simpleCondition(preconditions);
-  return simple === undefined ? lookAndWrite(store, key, preconditions, write) : write(simple);
+  if (simple === undefined) return lookAndWrite(store, key, preconditions, write);
+  return simple === ALWAYS ? write(simple) : write(simple).catch((error) => {
+    if (!isConditionFailed(error)) throw error;
+    throw conditionFailed(preconditions.match === undefined ? "If-None-Match" : "If-Match");
+  });
+}
+
+function isConditionFailed(error: unknown): boolean {
+  return error instanceof KvError && error.code === "ConditionFailed";
 }
 
 async function lookAndWrite<Result>(
@@ -74,14 +83,13 @@ async function lookAndWrite<Result>(
 ): Promise<Result> {
   while (true) {
     const version = store.stat(key)?.version;
-    if (!matchHolds(preconditions, version) || !noneMatchHolds(preconditions, version)) {
-      throw new HttpError("ConditionFailed", "The key is not in the state that was asked for");
-    }
+    if (!matchHolds(preconditions, version)) throw conditionFailed("If-Match");
+    if (!noneMatchHolds(preconditions, version)) throw conditionFailed("If-None-Match");
     try {
       return await write(version === undefined ? { ifAbsent: true } : { ifVersion: version });
     } catch (error) {
       // Another write came first. It is visible by now: the store refuses only then.
-      if (!(error instanceof KvError) || error.code !== "ConditionFailed") throw error;
+      if (!isConditionFailed(error)) throw error;
     }
   }
 }

@@ -73,9 +73,21 @@ export const TITLE_BY_STATUS: Readonly<Record<number, string>> = {
 
 const RETRY_AFTER_SECONDS = "5";
 
+/**
+ * The part of a request that an error of the store is about; routes know better where there is more
+ * than one.
+ */
+const FIELD_BY_CODE: Partial<Record<KvErrorCode, string>> = {
+  InvalidKey: "key",
+  ValueTooLarge: "body",
+};
+
 /** What a problem may have beside code and detail. */
 export interface ProblemDetails {
-  /** The part of the request that is wrong: a query parameter, a header, a place in a JSON body. */
+  /**
+   * The part of the request that is wrong: a query parameter, a header, a place in a JSON body; or
+   * `method`, `path`, `key` or `body`.
+   */
   field?: string;
   /** Another status than the one of the code. */
   status?: number;
@@ -116,10 +128,12 @@ export function invalidArgument(field: string | undefined, detail: string): Http
 /** The response for an error. Of an unexpected one it tells nothing but that it happened. */
 export function problemOf(error: unknown): Response {
   if (error instanceof HttpError) return problem(error);
-  const { code, message } = error instanceof KvError
-    ? error
-    : { code: "Internal" as const, message: "An unexpected error; the server's log has it" };
-  return problem(new HttpError(code, message));
+  if (!(error instanceof KvError)) {
+    return problem(new HttpError("Internal", "An unexpected error; the server's log has it"));
+  }
+  const { code, message } = error;
+  const field = FIELD_BY_CODE[code];
+  return problem(new HttpError(code, message, {}, field === undefined ? {} : { field }));
 }
 
 /** The status that {@link problemOf} gives an error. */

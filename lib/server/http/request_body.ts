@@ -1,9 +1,24 @@
 import { type Arrival, BodyMemory, SMALL_BODY_BYTES } from "./body_memory.ts";
 import { noteBodyBytes } from "./body_bytes.ts";
-import { HttpError } from "./problem.ts";
+import { HttpError, type ProblemDetails } from "./problem.ts";
 
 /** For answers before all of the body was read: the connection is of no further use. */
 export const CLOSE: Record<string, string> = { connection: "close" };
+
+/** For refusals of the body as a whole. */
+export const BY_BODY: ProblemDetails = { field: "body" };
+
+/** Throws unless the body is sent as it is: what was compressed would be stored as such. */
+export function refuseEncodedBody({ headers }: Request): void {
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || encoding.trim().toLowerCase() === "identity") return;
+  throw new HttpError(
+    "UnsupportedMediaType",
+    `Content-Encoding is ${JSON.stringify(encoding.slice(0, 60))}: send the body as it is`,
+    { "accept-encoding": "identity", ...CLOSE },
+    { field: "Content-Encoding" },
+  );
+}
 
 /** Memory belongs to the process, so all its services share one account. */
 export const processBodies = new BodyMemory();
@@ -139,7 +154,7 @@ class Filled {
 
   add(chunk: Uint8Array): void {
     if (this.#length + chunk.length > this.#all.length) {
-      throw new HttpError("BadRequest", "The body is longer than Content-Length says");
+      throw badBody("The body is longer than Content-Length says");
     }
     this.#all.set(chunk, this.#length);
     this.#length += chunk.length;
@@ -152,16 +167,19 @@ class Filled {
 
 /** Half a value must never be stored as if it were whole. */
 function incomplete(byteLength: number, declared: number): HttpError {
-  return new HttpError(
-    "BadRequest",
-    `The body has ${byteLength} bytes, Content-Length says ${declared}`,
-  );
+  return badBody(`The body has ${byteLength} bytes, Content-Length says ${declared}`);
 }
 
 function broken(): HttpError {
-  return new HttpError("BadRequest", "The body ended before all of it had arrived");
+  return badBody("The body ended before all of it had arrived");
+}
+
+/** A refusal of the body as a whole. */
+export function badBody(detail: string): HttpError {
+  return new HttpError("BadRequest", detail, {}, BY_BODY);
 }
 
 function valueTooLarge(bytesMax: number): HttpError {
-  return new HttpError("ValueTooLarge", `A value may have at most ${bytesMax} bytes`, CLOSE);
+  const detail = `A value may have at most ${bytesMax} bytes`;
+  return new HttpError("ValueTooLarge", detail, CLOSE, BY_BODY);
 }

@@ -54,13 +54,17 @@ export function createGuard(rules: HostRules): RequestGuard {
       throw new HttpError(
         "MisdirectedRequest",
         "This service does not answer for that Host: use the address it was started with",
+        {},
+        { field: "Host" },
       );
     }
     const origin = headers.get("origin");
-    if (origin !== null && !isOwnOrigin(origin, authority)) throw foreign();
+    if (origin !== null && !isOwnOrigin(origin, authority)) throw foreign("Origin");
     // Simple requests, such as images, come without Origin; browsers still say where from.
     const site = headers.get("sec-fetch-site");
-    if (site !== null && site !== "same-origin" && site !== "none") throw foreign();
+    if (site !== null && site !== "same-origin" && site !== "none") {
+      throw foreign("Sec-Fetch-Site");
+    }
   };
 }
 
@@ -86,6 +90,6 @@ function authorityOf(url: string): string {
   return /^https?:\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
 }
 
-function foreign(): HttpError {
-  return new HttpError("Forbidden", "Requests of other web pages are refused");
+function foreign(field: string): HttpError {
+  return new HttpError("Forbidden", "Requests of other web pages are refused", {}, { field });
 }

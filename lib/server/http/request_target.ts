@@ -25,15 +25,18 @@ export function keyOf({ url }: Request): string {
     throw new HttpError("NoSuchRoute", "There is no such resource");
   }
   const encoded = url.slice(start + KEY_ROUTE.length, pathEnd(url));
-  if (encoded === "") throw new HttpError("InvalidKey", "The key is missing: use /v1/kv/{key}");
+  if (encoded === "") throw invalidKey("The key is missing: use /v1/kv/{key}");
   try {
     return encoded.includes("%") ? decodeURIComponent(encoded) : encoded;
   } catch {
-    throw new HttpError(
-      "InvalidKey",
+    throw invalidKey(
       "The key is not percent-encoded UTF-8: encode it with encodeURIComponent or its like",
     );
   }
+}
+
+function invalidKey(detail: string): HttpError {
+  return new HttpError("InvalidKey", detail, {}, { field: "key" });
 }
 
 /** The query's parameters, decoded; refuses any but those in `known`, and repetitions. */

@@ -68,7 +68,7 @@ export function validate<Output>(
   if (result.success) return result.output;
   const issue = result.issues[0];
   const field = fieldOf(name, issue);
-  throw invalidArgument(field, detailOf(field, issue));
+  throw invalidArgument(field === "" ? "body" : field, detailOf(field, issue));
 }
 
 /** The place in the body, as in `ops[3].value`. */

@@ -48,7 +48,7 @@ export const batchRoutes: readonly Route[] = [{
     400: "The body is not JSON, or `field` of it is wrong.",
     409: "A check does not hold; nothing was written.",
     413: "The body, or a value in it, is too long.",
-    415: "The Content-Type is not application/json.",
+    415: "The Content-Type is not application/json, or there is a Content-Encoding.",
     507: "The disk is full.",
   },
   handle: writeBatch,
@@ -62,6 +62,13 @@ async function writeBatch({ store, valueBytesMax }: Service, request: Request): 
     return Response.json(await store.batch(ops, { checks }));
   } catch (error) {
     if (!(error instanceof KvError) || error.code !== "ConditionFailed") throw error;
-    throw new HttpError(error.code, error.message, {}, { status: 409 });
+    const index = checks.findIndex(({ key, version }) =>
+      (store.stat(key)?.version ?? null) !== version
+    );
+    throw new HttpError(error.code, error.message, {}, {
+      status: 409,
+      // By now another write may have made it hold.
+      ...(index !== -1 && { field: `checks[${index}].version` }),
+    });
   }
 }

@@ -8,7 +8,7 @@ import { type ChangeFormat, EVENT_STREAM, NDJSON_STREAM } from "../change_format
 import { pollChanges } from "../change_poll.ts";
 import { ChangeStream } from "../change_stream.ts";
 import { prefers } from "../media_type.ts";
-import { invalidArgument } from "../problem.ts";
+import { HttpError, invalidArgument } from "../problem.ts";
 import { noteWaiting } from "../request_waiting.ts";
 import { heldResponse } from "../response_memory.ts";
 import type { QueryDefinition, Route, Service } from "../route.ts";
@@ -125,11 +125,11 @@ async function followChanges(service: Service, request: Request): Promise<Respon
     isStream = true;
     return response;
   } catch (error) {
-    if (!(error instanceof KvError) || error.code !== "InvalidArgument") throw error;
-    throw invalidArgument(
-      resumed === undefined ? "since" : RESUME_HEADER,
-      error.message.replace(/^Option /, ""),
-    );
+    if (!(error instanceof KvError)) throw error;
+    const field = resumed === undefined ? "since" : RESUME_HEADER;
+    if (error.code === "Compacted") throw new HttpError(error.code, error.message, {}, { field });
+    if (error.code !== "InvalidArgument") throw error;
+    throw invalidArgument(field, error.message.replace(/^Option /, ""));
   } finally {
     if (!isStream) giveBack();
   }

@@ -117,6 +117,7 @@ export const keyRoutes: readonly Route[] = [
       400: BAD_REQUEST,
       412: CONDITION,
       413: "The value is longer than the store accepts.",
+      415: "There is a Content-Encoding.",
       507: "The disk is full.",
     },
     handle: writeKey,
