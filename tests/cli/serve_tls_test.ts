@@ -112,6 +112,14 @@ testUnless(
   },
 );
 
+testUnless(opensslMissing, "TLS: without a token it is not for other machines", async () => {
+  using directory = new TemporaryDirectory();
+  const files = makeCertificate(directory, "one");
+  const serve = ["serve", "--db", directory.join("store"), "--http", "0.0.0.0:0", ...flags(files)];
+  assert.match(await cairnFails(2, serve), /needs a token \(.*\): give/);
+  await cairnFails(6, ["list", "--db", directory.join("store")]);
+});
+
 testUnless(opensslMissing, "TLS: with a token, for other machines", async () => {
   const address = Object.values(networkInterfaces()).flat()
     .find((each) => each?.family === "IPv4" && !each.internal)?.address ?? "127.0.0.2";
