@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { createApp, listen } from "../../lib/server/http/mod.ts";
 import { KvError, type KvStore } from "../../lib/mod.ts";
 import { exchangeUntilClosed } from "../support/cairn_process.ts";
-import { until } from "../support/test_store.ts";
+import { MemoryLogger, until } from "../support/test_store.ts";
 import { assertProblem, Service } from "./service.ts";
 
 const NDJSON = { headers: { accept: "application/x-ndjson" } };
@@ -132,6 +132,23 @@ test("stream: a client that stops reading holds it up, one that goes away ends i
   await until("the scan ends", () => seen.ended);
   assert(seen.taken < 300);
   await listener.close(1000);
+});
+
+test("stream: a store that is closed cuts it off, without a word in the log", async () => {
+  await using service = await startWith(2000, "x".repeat(1000));
+  const logger = new MemoryLogger();
+  const app = createApp(service.store, { logger });
+  const response = await app.request("http://localhost:8620/v1/kv?values=1", NDJSON);
+  const reader = response.body!.getReader();
+  await reader.read();
+  await service.store.close();
+  await assert.rejects(
+    async () => {
+      while (!(await reader.read()).done);
+    },
+    (error) => error instanceof KvError && error.code === "Closed",
+  );
+  assert.deepEqual(logger.troubles, []);
 });
 
 test("stream: what fails at the start is a problem, what fails later cuts it off", async () => {

@@ -4,6 +4,7 @@
  * everything.
  */
 
+import { KvError } from "../../errors.ts";
 import type { Entry } from "../../mod.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { type Listing, scanListing, writeEntry } from "./listing.ts";
@@ -34,7 +35,10 @@ export async function streamListing(
         if (chunk.isLast) controller.close();
       } catch (error) {
         if (isCancelled) return;
-        logger.error("A listing was cut off: {error}", { error });
+        // Of a store that is being closed, the cut says all there is to say: its reader may have gone
+        // already, of which a server that stops need not have told yet.
+        const isExpected = error instanceof KvError && error.code === "Closed";
+        if (!isExpected) logger.error("A listing was cut off: {error}", { error });
         controller.error(error);
       }
     },
