@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FailureLimit } from "../../lib/server/http/failure_limit.ts";
+import { FailureLimit } from "../../lib/server/failure_limit.ts";
 import { AccessControl, tokenProblem } from "../../lib/server/http/mod.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { assertProblem, Service } from "./service.ts";

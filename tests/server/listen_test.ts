@@ -8,7 +8,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { KvStore } from "../../lib/mod.ts";
 import { systemClock } from "../../lib/clock.ts";
-import { FailureLimit } from "../../lib/server/http/failure_limit.ts";
+import { FailureLimit } from "../../lib/server/failure_limit.ts";
 import {
   AccessControl,
   createApp,

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { BACKUPS_SENT_MAX, REQUESTS_MAX, VALUE_BYTES_MAX_DEFAULT } from "../../limits.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import { Telemetry } from "../telemetry/telemetry.ts";
-import type { AccessControl } from "./access_control.ts";
+import type { AccessControl } from "../access_control.ts";
 import { ChangeFeeds } from "./change_feeds.ts";
 import { createGate, type Handler } from "./gate.ts";
 import { pathHandlers } from "./path_handler.ts";

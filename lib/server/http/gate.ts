@@ -3,10 +3,11 @@
  * under way, and the tokens. Nothing of the application is reached around it.
  */
 
-import type { AccessControl } from "./access_control.ts";
+import type { AccessControl } from "../access_control.ts";
 import { HttpError, problemOf } from "./problem.ts";
 import { SMALL_BODY_BYTES } from "./body_memory.ts";
 import { releaseBody } from "./request_body.ts";
+import { checkAccess } from "./request_access.ts";
 import type { RequestGuard } from "./request_guard.ts";
 import { rawPath } from "./request_target.ts";
 
@@ -46,7 +47,9 @@ export function createGate(
     pendingRequests: number,
   ): void => {
     guard(request);
-    access?.check(request, () => rawPath(request), () => addressOf(request, connection));
+    if (access !== undefined) {
+      checkAccess(access, request, () => rawPath(request), () => addressOf(request, connection));
+    }
     // After the tokens: who has none learns nothing about the load.
     // The sum first: it is only near the maximum that the rest is looked at.
     if (

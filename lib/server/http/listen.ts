@@ -1,16 +1,11 @@
 /** The socket under an application: Bun's server where there is one, else Deno's. */
 
 import { KvError } from "../../errors.ts";
-import type { ConnectionLimit } from "./connection_limit.ts";
+import type { TlsFiles } from "../tls_files.ts";
+import type { ConnectionLimit } from "../connection_limit.ts";
 import type { Handler } from "./gate.ts";
 import { type BunRuntime, listenOnBun } from "./listen_bun.ts";
 import { type DenoRuntime, listenOnDeno } from "./listen_deno.ts";
-
-/** A certificate with its chain, and its private key, both as PEM. */
-export interface TlsFiles {
-  cert: string;
-  key: string;
-}
 
 /** Options of {@link listen}. */
 export interface ListenOptions {

@@ -6,7 +6,8 @@
 
 import { systemClock } from "../../clock.ts";
 import type { Handler } from "./gate.ts";
-import type { Listener, ListenOptions, TlsFiles } from "./listen.ts";
+import type { TlsFiles } from "../tls_files.ts";
+import type { Listener, ListenOptions } from "./listen.ts";
 import { problemOf } from "./problem.ts";
 import { urlOf } from "./server_url.ts";
 

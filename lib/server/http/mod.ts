@@ -10,12 +10,13 @@
  * @module
  */
 
-export { AccessControl, tokenProblem, type Tokens } from "./access_control.ts";
+export { AccessControl, tokenProblem, type Tokens } from "../access_control.ts";
 export { type AppOptions, createApp } from "./app.ts";
 export { ChangeFeeds } from "./change_feeds.ts";
-export { type ConnectionLimit, descriptorsMaxOf } from "./connection_limit.ts";
+export { type ConnectionLimit, descriptorsMaxOf } from "../connection_limit.ts";
 export type { Handler } from "./gate.ts";
-export { listen, type Listener, type ListenOptions, type TlsFiles } from "./listen.ts";
+export { listen, type Listener, type ListenOptions } from "./listen.ts";
 export { authoritiesOf, type HostRules, loopbackAuthorities } from "./request_guard.ts";
 export type { StoreApi } from "./store_api.ts";
+export type { TlsFiles } from "../tls_files.ts";
 export { Telemetry, type TelemetryOptions } from "../telemetry/telemetry.ts";

@@ -1,7 +1,7 @@
 /** Counts failures by address, in bounded memory: each address may have some, and regains them slowly. */
 
-import type { Clock } from "../../clock.ts";
-import type { Logger } from "../../telemetry/logger.ts";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../telemetry/logger.ts";
 
 /** Failures an address may have at once. */
 const FAILURES_MAX = 10;

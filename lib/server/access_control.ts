@@ -5,29 +5,25 @@
 
 import { hash, timingSafeEqual } from "node:crypto";
 import { getLogger } from "@logtape/logtape";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../clock.ts";
 import { FailureLimit } from "./failure_limit.ts";
-import { HttpError } from "./problem.ts";
 
 /** The tokens of a service. */
 export interface Tokens {
   /** Allows everything. */
   full: string;
-  /** Allows `GET` and `HEAD` only. */
+  /** Allows reading only: `GET` and `HEAD` of HTTP, the commands that write nothing of TCP. */
   readOnly?: string;
 }
+
+/** What a token allows. */
+export type Access = "full" | "read";
 
 /** Fewest characters of a token; 32 hexadecimal digits are 128 bits. */
 export const TOKEN_LENGTH_MIN = 32;
 /** Most characters of a token. */
 export const TOKEN_LENGTH_MAX = 4096;
 const DIFFERENT_CHARACTERS_MIN = 8;
-
-/** What answers without a token: they say that the service is up, and nothing else. */
-const OPEN_PATHS = new Set(["/healthz", "/readyz"]);
-const CHALLENGE = 'Bearer realm="cairn"';
-/** What all refusals here are about. */
-const BY_TOKEN = { field: "Authorization" };
 
 /**
  * Why a token is not fit to protect anything, for the end of a message; undefined if it is. The
@@ -47,7 +43,7 @@ export function tokenProblem(token: string): string | undefined {
 }
 
 /**
- * Decides by the `Authorization` header.
+ * Knows what a token allows. Several servers of one store can share it.
  *
  * @example
  * ```ts ignore
@@ -63,7 +59,7 @@ export class AccessControl {
   /** Throws a TypeError if a token is not fit, or both are the same. */
   constructor(
     tokens: Tokens,
-    failures: FailureLimit = new FailureLimit(systemClock, getLogger(["cairn", "http"])),
+    failures: FailureLimit = new FailureLimit(systemClock, getLogger(["cairn", "access"])),
   ) {
     this.#failures = failures;
     this.replace(tokens);
@@ -79,46 +75,25 @@ export class AccessControl {
     this.#readOnly = readOnly === undefined ? undefined : digestOf(readOnly);
   }
 
-  /** Throws unless the request may be served. `addressOf` is asked only about failures. */
-  check({ method, headers }: Request, path: () => string, addressOf: () => string): void {
-    const reads = method === "GET" || method === "HEAD";
-    const authorization = headers.get("authorization");
-    if (authorization === null) {
-      if (reads && OPEN_PATHS.has(path())) return;
-      throw new HttpError(
-        "Unauthorized",
-        "This service needs a token: send it as Authorization: Bearer <token>",
-        { "www-authenticate": CHALLENGE },
-        BY_TOKEN,
-      );
-    }
-    const token = /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1];
-    const digest = digestOf(token ?? "");
+  /** What a token allows; undefined if it is none of ours, which is then to be {@link failed}. */
+  accessOf(token: string | Uint8Array): Access | undefined {
+    const digest = digestOf(token);
     // Both are always compared, so that time does not tell which one was nearly right.
     const isFull = timingSafeEqual(digest, this.#full);
     const isReadOnly = this.#readOnly !== undefined && timingSafeEqual(digest, this.#readOnly);
-    if (isFull) return;
-    if (!isReadOnly) throw this.#wrong(addressOf());
-    if (!reads) {
-      throw new HttpError("Forbidden", "This token allows reading only", {
-        "www-authenticate": `${CHALLENGE}, error="insufficient_scope"`,
-      }, BY_TOKEN);
-    }
+    if (isFull) return "full";
+    return isReadOnly ? "read" : undefined;
   }
 
-  #wrong(address: string): HttpError {
-    const delayMs = this.#failures.failed(address);
-    if (delayMs > 0) {
-      return new HttpError("TooManyRequests", "Too many wrong tokens from this address", {
-        "retry-after": String(Math.ceil(delayMs / 1000)),
-      }, BY_TOKEN);
-    }
-    return new HttpError("Unauthorized", "The token is not one of this service's", {
-      "www-authenticate": `${CHALLENGE}, error="invalid_token"`,
-    }, BY_TOKEN);
+  /**
+   * Notes a wrong token from an address. Returns 0, or if there were too many, in how many
+   * milliseconds to try again.
+   */
+  failed(address: string): number {
+    return this.#failures.failed(address);
   }
 }
 
-function digestOf(token: string): Uint8Array {
+function digestOf(token: string | Uint8Array): Uint8Array {
   return hash("sha256", token, "buffer");
 }
