@@ -40,6 +40,40 @@ export const BACKUPS_SENT_MAX = 4;
 export const BODY_RECEIVE_MS = 20_000;
 /** And longer only if it comes at least this fast. */
 export const BODY_BYTES_PER_SECOND_MIN = 16 << 10;
+/** Connections that a TCP server has at once; it refuses more. */
+export const TCP_CLIENTS_MAX = 10_000;
+/** Commands of one connection that may wait for their answers; further ones are read later. */
+export const TCP_COMMANDS_IN_FLIGHT_MAX = 1024;
+/** All of one command in bytes, with what its arguments take in memory: 128 MiB. */
+export const TCP_COMMAND_BYTES_MAX = 128 << 20;
+/** Bytes of unfinished commands over 64 KiB that a TCP server holds at once, 256 MiB. */
+export const TCP_INPUT_BYTES_HELD_MAX = 256 << 20;
+/** Unsent bytes of replies from which on no further command of a connection is executed, 1 MiB. */
+export const TCP_OUTPUT_BYTES_CALM = 1 << 20;
+/** Unsent bytes of replies at which a connection is cut off, 256 MiB. */
+export const TCP_OUTPUT_BYTES_MAX = 256 << 20;
+/** Unsent bytes of replies that a TCP server holds for all its connections, 512 MiB. */
+export const TCP_OUTPUT_BYTES_HELD_MAX = 512 << 20;
+/** A connection is cut off if it has taken no replies for so long, in milliseconds. */
+export const TCP_STALL_MS = 20_000;
+/** And if it takes them more slowly than this. */
+export const TCP_BYTES_PER_SECOND_MIN = 16 << 10;
+/** A connection that has sent nothing for so long is closed, in milliseconds. */
+export const TCP_IDLE_MS = 3_600_000;
+/** A connection that has not sent one whole command within so long is closed, in milliseconds. */
+export const TCP_FIRST_COMMAND_MS = 60_000;
+/** Arguments of a RESP command, as in Redis. */
+export const RESP_ARGUMENTS_MAX = 1 << 20;
+/** Line of a RESP command that holds a number, in bytes, as in Redis. */
+export const RESP_HEADER_BYTES_MAX = 64 << 10;
+/** Arguments of a RESP command before a token was sent, as in Redis. */
+export const RESP_UNAUTHENTICATED_ARGUMENTS_MAX = 10;
+/** Bytes of an argument before a token was sent, as in Redis. */
+export const RESP_UNAUTHENTICATED_BYTES_MAX = 16 << 10;
+/** Line of the text protocol, in bytes: the longest key, a command and a length. */
+export const TEXT_LINE_BYTES_MAX = KEY_BYTES_LIMIT + 64;
+/** Value of a set of the text protocol before a token was sent, in bytes. */
+export const TEXT_UNAUTHENTICATED_BYTES_MAX = 16 << 10;
 /** Latest expiry time, in milliseconds since the epoch: what a Date can show. */
 export const EXPIRES_AT_LIMIT = 8_640_000_000_000_000;
 

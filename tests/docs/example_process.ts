@@ -18,7 +18,10 @@ export function runExample(code: string, name: string): string {
   const file = directory.join("example.ts");
   writeFileSync(file, code);
   // Deno finds the package by its name in the project's own configuration; Bun is told its path.
-  const paths = { "@cairn/kv": [`${PROJECT}lib/mod.ts`], "@cairn/kv/*": [`${PROJECT}lib/*`] };
+  const paths = {
+    "@cairn/kv": [`${PROJECT}lib/mod.ts`],
+    "@cairn/kv/*": [`${PROJECT}lib/server/*/mod.ts`],
+  };
   writeFileSync(directory.join("tsconfig.json"), JSON.stringify({ compilerOptions: { paths } }));
   const args = "Deno" in globalThis
     ? [
@@ -27,6 +30,7 @@ export function runExample(code: string, name: string): string {
       `--config=${PROJECT}deno.json`,
       `--allow-read=${directory.path}`,
       `--allow-write=${directory.path}`,
+      ...(code.includes("@cairn/kv/tcp") ? ["--allow-net=127.0.0.1"] : []),
       file,
     ]
     : [file];

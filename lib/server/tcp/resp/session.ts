@@ -18,6 +18,8 @@ export interface Session {
   readonly protocol: 2 | 3;
   /** Whether the connection is to be closed once all replies so far are sent (`QUIT`). */
   readonly isClosing: boolean;
+  /** Whether a token was sent, if one is needed: until then, commands have to be short. */
+  readonly isAuthenticated?: boolean;
   /**
    * Executes a command: its name and arguments, at least one. They are views that hold only until
    * this returns. Never throws or rejects for anything a client sends; a promise stands for a reply
