@@ -82,7 +82,7 @@ try {
   await store.close();
   const bare = await serve("bench/http_bare_server.ts");
   children.push(bare.child);
-  const cairn = await serve("main.ts", "serve", "--db", db, "--http", "127.0.0.1:0");
+  const cairn = await serve("main.ts", "serve", "--db", db, "--http", "127.0.0.1:0", "--no-tcp");
   children.push(cairn.child);
   for (const method of ["GET", "PUT"] as const) {
     const rounds: { bare: Round[]; cairn: Round[] } = { bare: [], cairn: [] };

@@ -54,7 +54,13 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
     ],
   },
   cli: {
-    imports: ["lib/mod.ts", "lib/telemetry/", "lib/clock.ts", "lib/server/http/mod.ts"],
+    imports: [
+      "lib/mod.ts",
+      "lib/telemetry/",
+      "lib/clock.ts",
+      "lib/server/http/mod.ts",
+      "lib/server/tcp/mod.ts",
+    ],
     packages: ["commander", "@logtape/logtape"],
   },
 };

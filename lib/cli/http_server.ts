@@ -1,21 +1,19 @@
 /** The HTTP server of `cairn serve`: its application, who may use it, and under which names. */
 
 import { getLogger } from "@logtape/logtape";
-import { systemClock } from "../clock.ts";
 import type { KvStore } from "../mod.ts";
 import type {
   AccessControl,
   ChangeFeeds,
-  ConnectionLimit,
   HostRules,
   Listener,
   Telemetry,
-  Tokens,
+  TlsFiles,
 } from "../server/http/mod.ts";
 import { CliError } from "./cli_error.ts";
+import { connectionLimit } from "./connection_limit.ts";
 import { EXIT_CODE } from "./exit_code.ts";
 import { formatHostPort, type HostPort, isLoopback, isUnspecified } from "./host_port.ts";
-import { descriptorsLimit, descriptorsOpen } from "./open_files.ts";
 import type { LoadedTls } from "./serve_tls.ts";
 import { systemReason } from "./system_reason.ts";
 
@@ -23,7 +21,7 @@ import { systemReason } from "./system_reason.ts";
 export interface HttpServerOptions extends HostPort {
   /** Further names, with or without a port. */
   hostNames: readonly string[];
-  tokens: Tokens | undefined;
+  access: AccessControl | undefined;
   tls: LoadedTls | undefined;
   telemetry: Telemetry;
   /** Requests that take so many milliseconds or longer are logged as slow. */
@@ -32,23 +30,15 @@ export interface HttpServerOptions extends HostPort {
 
 type Http = typeof import("../server/http/mod.ts");
 
-const EXPIRY_WARNING_MS = 14 * 86_400_000;
-
 /** A server that listens. */
 export class HttpServer {
   /** Where it is reached. */
   readonly url: string;
   readonly #listener: Listener;
-  readonly #access: AccessControl | undefined;
   readonly #changeFeeds: ChangeFeeds;
 
-  private constructor(
-    listener: Listener,
-    access: AccessControl | undefined,
-    changeFeeds: ChangeFeeds,
-  ) {
+  private constructor(listener: Listener, changeFeeds: ChangeFeeds) {
     this.#listener = listener;
-    this.#access = access;
     this.#changeFeeds = changeFeeds;
     this.url = listener.url;
   }
@@ -57,10 +47,8 @@ export class HttpServer {
   static async start(store: KvStore, options: HttpServerOptions): Promise<HttpServer> {
     // Loaded here, so that the other commands start without it.
     const http = await import("../server/http/mod.ts");
-    const { hostname, port, tokens, tls, telemetry, slowRequestMs } = options;
-    const access = tokens === undefined ? undefined : new http.AccessControl(tokens);
-    if (tls !== undefined) warnOfExpiry(tls);
-    const connections = connectionLimit(http);
+    const { hostname, port, access, tls, telemetry, slowRequestMs } = options;
+    const connections = connectionLimit(http.descriptorsMaxOf, warnOfConnections);
     const changeFeeds = new http.ChangeFeeds();
     let listener: Listener;
     try {
@@ -88,29 +76,12 @@ export class HttpServer {
       changeFeeds,
       ...(access !== undefined && { access }),
     });
-    return new HttpServer(listener, access, changeFeeds);
+    return new HttpServer(listener, changeFeeds);
   }
 
-  /** Takes what `loadTokens` and `loadTls` find now; keeps what it has of what cannot be used. */
-  async renew(
-    loadTokens: () => Promise<Tokens | undefined>,
-    loadTls: () => Promise<LoadedTls | undefined>,
-  ): Promise<void> {
-    const logger = httpLogger();
-    try {
-      const tokens = await loadTokens();
-      if (tokens !== undefined) this.#access?.replace(tokens);
-      const tls = await loadTls();
-      if (tls !== undefined) {
-        this.#listener.renew(tls.tls);
-        warnOfExpiry(tls);
-      }
-      logger.info("Read the files of tokens and certificate again", {});
-    } catch (error) {
-      logger.error("Cannot use the files of tokens and certificate, so the old stay: {error}", {
-        error,
-      });
-    }
+  /** As {@link Listener.renew}. */
+  renew(tls: TlsFiles): void {
+    this.#listener.renew(tls);
   }
 
   /** As {@link Listener.close}; change feeds, which never end by themselves, end at once. */
@@ -119,10 +90,6 @@ export class HttpServer {
     changeFeeds.stop();
     return this.#listener.close(graceMs, () => changeFeeds.open);
   }
-}
-
-function httpLogger() {
-  return getLogger(["cairn", "http"]);
 }
 
 /** The names under which clients may come. */
@@ -144,29 +111,9 @@ function hostRules(http: Http, options: HttpServerOptions, port: number): HostRu
   };
 }
 
-function connectionLimit(http: Http): ConnectionLimit | undefined {
-  const limit = descriptorsLimit();
-  const open = descriptorsOpen();
-  if (limit === undefined || open === undefined) return undefined;
-  const descriptorsMax = http.descriptorsMaxOf(limit, open);
-  return {
-    descriptorsOpen: () => descriptorsOpen() ?? 0,
-    descriptorsMax,
-    onLimit: (descriptors) =>
-      httpLogger().warn(
-        "Too many connections: closing idle ones, and taking no new ones until there are fewer",
-        { descriptors, descriptorsMax },
-      ),
-  };
-}
-
-function warnOfExpiry({ validFrom, validUntil }: LoadedTls): void {
-  const now = systemClock.now();
-  const until = new Date(validUntil).toISOString();
-  const logger = httpLogger();
-  if (validUntil <= now) logger.warn("The TLS certificate has expired at {until}", { until });
-  else if (validFrom > now) logger.warn("The TLS certificate is not valid yet", {});
-  else if (validUntil - now < EXPIRY_WARNING_MS) {
-    logger.warn("The TLS certificate expires at {until}", { until });
-  }
+function warnOfConnections(descriptors: number, descriptorsMax: number): void {
+  getLogger(["cairn", "http"]).warn(
+    "Too many connections: closing idle ones, and taking no new ones until there are fewer",
+    { descriptors, descriptorsMax },
+  );
 }

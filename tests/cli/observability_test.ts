@@ -93,7 +93,10 @@ test("logs: the environment says how and how much, and an option has the last wo
 
 test("serve: a log that nobody reads holds up nobody", async () => {
   using directory = new TemporaryDirectory();
-  const args = ["serve", "--db", directory.path, "--http", "127.0.0.1:0", "--log-level", "debug"];
+  const args = [
+    ...["serve", "--db", directory.path, "--http", "127.0.0.1:0", "--no-tcp"],
+    ...["--log-level", "debug"],
+  ];
   const child = spawn(CAIRN, args, { stdio: ["ignore", "pipe", "pipe"] });
   child.stderr.pause();
   try {

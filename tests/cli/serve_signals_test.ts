@@ -104,7 +104,8 @@ test("SIGHUP: nothing to read again is no reason to stop", async () => {
 test("SIGHUP: a terminal that goes takes its server along", async () => {
   using directory = new TemporaryDirectory();
   const env = { DB: directory.join("store"), OUT: directory.join("out") };
-  const script = '"$CAIRN" serve --db "$DB" --http 127.0.0.1:0 --log-level silent > "$OUT" & ' +
+  const script =
+    '"$CAIRN" serve --db "$DB" --http 127.0.0.1:0 --no-tcp --log-level silent > "$OUT" & ' +
     'while ! grep -q serves "$OUT"; do sleep 0.05; done; kill -HUP $!; wait $!; echo "exit $?"';
   const result = await runInTerminal(script, { env });
   if (result === undefined) return; // no terminals to be had here

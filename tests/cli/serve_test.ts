@@ -19,7 +19,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assert.equal(put.status, 201);
     const { exitCode, text } = await server.stop(signal);
     assert.equal(exitCode, 0);
-    assert.equal(text, `Cairn serves ${db} on ${server.url}\n`);
+    assert.equal(text, `Cairn serves ${db} on ${server.announced}\n`);
     assert.equal((await cairn(["get", "a", "--db", db])).text, "1");
   });
 }

@@ -220,10 +220,10 @@ testUnless(
   async () => {
     using directory = new TemporaryDirectory();
     const cases: [days: number, warning: RegExp][] = [
-      [3, /"level":"warning","logger":"cairn\.http","message":"The TLS certificate expires at 2/],
+      [3, /"level":"warning","logger":"cairn","message":"The TLS certificate expires at 2/],
       [
         -1,
-        /"level":"warning","logger":"cairn\.http","message":"The TLS certificate has expired at 2/,
+        /"level":"warning","logger":"cairn","message":"The TLS certificate has expired at 2/,
       ],
     ];
     for (const [days, warning] of cases) {

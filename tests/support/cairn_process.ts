@@ -85,16 +85,27 @@ export function assertOneLineError({ stderr, exitCode }: RunResult, expected: nu
 export class ServerProcess {
   readonly url: string;
   readonly port: number;
+  /** Port of the TCP service; 0 if there is none. */
+  readonly tcpPort: number;
+  /** What it said when it was ready. */
+  readonly announced: string;
   readonly pid: number;
   readonly #result: Promise<RunResult>;
   #running = true;
 
-  constructor(child: ChildProcess, url: string, result: Promise<RunResult>) {
+  constructor(
+    child: ChildProcess,
+    url: string,
+    tcpUrl: string | undefined,
+    result: Promise<RunResult>,
+  ) {
     assert(child.pid !== undefined);
     this.#result = result;
     child.once("exit", () => this.#running = false);
     this.url = url;
     this.port = Number(new URL(url).port);
+    this.tcpPort = Number(/:(\d+)$/.exec(tcpUrl ?? "")?.[1] ?? 0);
+    this.announced = tcpUrl === undefined ? url : `${url} and ${tcpUrl}`;
     this.pid = child.pid;
   }
 
@@ -121,7 +132,7 @@ export class ServerProcess {
   }
 }
 
-/** Starts `cairn serve` on a free port, and waits until it says where. */
+/** Starts `cairn serve` on free ports, HTTP and TCP, and waits until it says where. */
 export async function startServer(
   directory: string,
   args: string[] = [],
@@ -130,11 +141,11 @@ export async function startServer(
 ): Promise<ServerProcess> {
   const child = start(
     command,
-    ["serve", "--db", directory, "--http", "127.0.0.1:0", ...args],
+    ["serve", "--db", directory, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", ...args],
     options,
   );
   const result = finished(child);
-  const url = await new Promise<string>((resolve, reject) => {
+  const [url, tcpUrl] = await new Promise<[string, string | undefined]>((resolve, reject) => {
     const fail = (why: string) => {
       child.kill("SIGKILL");
       reject(new Error(`cairn serve ${why}`));
@@ -143,17 +154,17 @@ export async function startServer(
     let text = "";
     child.stdout?.on("data", (chunk: Uint8Array) => {
       text += new TextDecoder().decode(chunk);
-      const match = /(https?:\/\/\S+)\n/.exec(text);
+      const match = /(https?:\/\/\S+)(?: and (\S+))?\n/.exec(text);
       if (match?.[1] === undefined) return;
       clearTimeout(timer);
-      resolve(match[1]);
+      resolve([match[1], match[2]]);
     });
     result.then(({ stderr }) => {
       clearTimeout(timer);
       fail(`ended at once: ${stderr}`);
     });
   });
-  return new ServerProcess(child, url, result);
+  return new ServerProcess(child, url, tcpUrl, result);
 }
 
 /** Sends bytes to a port of this machine as they are, and returns all that comes back. */

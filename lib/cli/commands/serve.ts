@@ -17,12 +17,15 @@ import type { GlobalOptions } from "../global_options.ts";
 import { type HostPort, parseHostName, parseHostPort } from "../host_port.ts";
 import { HttpServer } from "../http_server.ts";
 import { openOrCreate } from "../open_store.ts";
+import { renew, warnOfExpiry } from "../serve_renewal.ts";
 import { loadTls, type TlsSources } from "../serve_tls.ts";
 import { loadTokens, takeTokenVariables, type TokenSources } from "../serve_tokens.ts";
 import { stopRequested } from "../stop_signals.ts";
+import { startTcpServer } from "../tcp_server.ts";
 
 interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   http: HostPort;
+  tcp: HostPort | false;
   hostName: string[];
   insecure?: true;
   durability: "immediate" | "batch";
@@ -34,6 +37,7 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
 }
 
 const HTTP_DEFAULT = "127.0.0.1:8620";
+const TCP_DEFAULT = "127.0.0.1:8621";
 const BATCH_BYTES_DEFAULT = 1 << 20;
 const BATCH_MILLIS_DEFAULT = 100;
 const SLOW_REQUEST_MILLIS_DEFAULT = 1000;
@@ -45,12 +49,18 @@ const GRACE_MS = 10_000;
 /** `cairn serve` */
 export function addServe(program: Command, stdout: Output): void {
   program.command("serve")
-    .description("serve the store over HTTP, to this machine only unless told otherwise")
+    .description("serve the store over HTTP and TCP, to this machine only unless told otherwise")
     .addOption(
       new Option("--http <host:port>", "where to listen; port 0 takes a free one")
         .argParser(parseHostPort)
         .default(parseHostPort(HTTP_DEFAULT), HTTP_DEFAULT),
     )
+    .addOption(
+      new Option("--tcp <host:port>", "the same for the text protocol and clients of Redis")
+        .argParser(parseHostPort)
+        .default(parseHostPort(TCP_DEFAULT), TCP_DEFAULT),
+    )
+    .option("--no-tcp", "serve HTTP only")
     .addOption(
       new Option(
         "--host-name <name>",
@@ -61,7 +71,7 @@ export function addServe(program: Command, stdout: Output): void {
     )
     .option("--token-file <file>", "token that clients must send (env: CAIRN_TOKEN)")
     .option("--read-token-file <file>", "token that allows reading (env: CAIRN_READ_TOKEN)")
-    .option("--tls-cert <file>", "certificate and its chain, PEM: makes it HTTPS")
+    .option("--tls-cert <file>", "certificate and its chain, PEM: makes it HTTPS, and TCP with TLS")
     .option("--tls-key <file>", "private key of the certificate, PEM")
     .option("--insecure", "listen for other machines without a token or without TLS")
     .addOption(
@@ -116,18 +126,18 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const variables = takeTokenVariables();
   const tokens = await loadTokens(options, variables);
   const tls = await loadTls(options);
-  const { http, hostName: hostNames, insecure = false } = options;
-  const missing = checkExposure(http, {
-    token: tokens !== undefined,
-    tls: tls !== undefined,
-    insecure,
-  });
+  const { http, tcp, hostName: hostNames, insecure = false } = options;
+  const protection = { token: tokens !== undefined, tls: tls !== undefined, insecure };
+  const [missing] = (tcp === false ? [http] : [http, tcp])
+    .map((address) => checkExposure(address, protection)).filter((each) => each !== undefined);
   if (missing !== undefined) {
     logger.warn("Other machines can reach this server, without {missing}", { missing });
   }
 
   // Loaded here, so that the other commands start without it.
-  const { Telemetry } = await import("../../server/http/mod.ts");
+  const { AccessControl, Telemetry } = await import("../../server/http/mod.ts");
+  const access = tokens === undefined ? undefined : new AccessControl(tokens);
+  if (tls !== undefined) warnOfExpiry(tls);
   const telemetry = new Telemetry({ program: buildInfo() });
   const { observer } = telemetry;
   await using store = await openOrCreate(options.db, {
@@ -136,25 +146,28 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
     compaction: { retainedVersions: options.retainChanges },
     observer,
   });
-  const server = await HttpServer.start(store, {
-    ...http,
-    hostNames,
-    tokens,
-    tls,
-    telemetry,
-    slowRequestMs: options.slowRequestMillis,
-  });
+  const shared = { access, tls, telemetry, slowRequestMs: options.slowRequestMillis };
+  const httpServer = await HttpServer.start(store, { ...shared, ...http, hostNames });
+  const tcpServer = tcp === false ? undefined : await startTcpServer(store, { ...shared, ...tcp });
   const stop = stopRequested(() => {
-    server.renew(() => loadTokens(options, variables), () => loadTls(options));
+    renew({
+      access,
+      servers: tcpServer === undefined ? [httpServer] : [httpServer, tcpServer.server],
+      loadTokens: () => loadTokens(options, variables),
+      loadTls: () => loadTls(options),
+    });
   });
   const { version } = buildInfo();
-  logger.info("Listening on {url}", { url: server.url, version, pid: process.pid });
-  stdout.writeLine(`Cairn serves ${options.db} on ${server.url}`);
+  for (const url of [httpServer.url, ...(tcpServer === undefined ? [] : [tcpServer.url])]) {
+    logger.info("Listening on {url}", { url, version, pid: process.pid });
+  }
+  const alsoOn = tcpServer === undefined ? "" : ` and ${tcpServer.url}`;
+  stdout.writeLine(`Cairn serves ${options.db} on ${httpServer.url}${alsoOn}`);
   stdout.flush();
 
   const signal = await stop;
   logger.info("Stopping on {signal}", { signal });
-  await server.close(GRACE_MS);
+  await Promise.all([httpServer.close(GRACE_MS), tcpServer?.server.close(GRACE_MS)]);
   await store.flush();
   await store.close();
   logger.info("Stopped", {});

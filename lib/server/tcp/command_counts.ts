@@ -45,6 +45,8 @@ export function commandName(command: number): string {
   return NAMES[command % (NAMES.length + 1)] ?? OTHER;
 }
 
+const ALWAYS_SHOWN = new Set(["GET", "SET", "DEL"].map(textCommand));
+
 /** Counts them. */
 export class CommandCounts {
   readonly #counts = new Float64Array(2 * (NAMES.length + 1) * RESULTS_COUNT);
@@ -54,10 +56,10 @@ export class CommandCounts {
     this.#counts[command * RESULTS_COUNT + COMMAND_RESULTS.indexOf(result)]!++;
   }
 
-  /** What has occurred. */
+  /** What has occurred; the commands of the text protocol are there in any case. */
   *samples(): Iterable<Sample> {
     for (const [cell, value] of this.#counts.entries()) {
-      if (value === 0) continue;
+      if (value === 0 && !ALWAYS_SHOWN.has(Math.floor(cell / RESULTS_COUNT))) continue;
       const number = Math.floor(cell / RESULTS_COUNT);
       const protocol = PROTOCOLS[Math.floor(number / (NAMES.length + 1))]!;
       const result = COMMAND_RESULTS[cell % RESULTS_COUNT]!;

@@ -1,0 +1,56 @@
+/** The TCP server of `cairn serve`. */
+
+import type { KvStore } from "../mod.ts";
+import type { AccessControl, TcpServer, Telemetry } from "../server/tcp/mod.ts";
+import { CliError } from "./cli_error.ts";
+import { connectionLimit } from "./connection_limit.ts";
+import { EXIT_CODE } from "./exit_code.ts";
+import { formatHostPort, type HostPort } from "./host_port.ts";
+import type { LoadedTls } from "./serve_tls.ts";
+import { systemReason } from "./system_reason.ts";
+
+/** Options of {@link startTcpServer}. */
+export interface TcpServerOptions extends HostPort {
+  access: AccessControl | undefined;
+  tls: LoadedTls | undefined;
+  telemetry: Telemetry;
+  /** Commands that take so many milliseconds or longer are logged as slow. */
+  slowRequestMs: number;
+}
+
+/** A server that listens, and where. */
+export interface StartedTcpServer {
+  server: TcpServer;
+  url: string;
+}
+
+/** Listens, or throws a CliError. */
+export async function startTcpServer(
+  store: KvStore,
+  options: TcpServerOptions,
+): Promise<StartedTcpServer> {
+  // Loaded here, so that the other commands start without it.
+  const tcp = await import("../server/tcp/mod.ts");
+  const { hostname, port, access, tls, telemetry, slowRequestMs } = options;
+  const connections = connectionLimit(tcp.descriptorsMaxOf, () => {});
+  const server = tcp.createTcpServer(store, {
+    telemetry,
+    slowRequestMs,
+    ...(access !== undefined && { access }),
+    ...(connections !== undefined && { connections }),
+  });
+  const where = { hostname, port };
+  try {
+    const bound = await server.listen({ ...where, ...(tls !== undefined && { tls: tls.tls }) });
+    const scheme = tls === undefined ? "tcp" : "tls";
+    return { server, url: `${scheme}://${formatHostPort({ hostname, port: bound.port })}` };
+  } catch (error) {
+    throw new CliError(
+      EXIT_CODE.connection,
+      `cannot listen on ${formatHostPort(where)}: ${
+        systemReason(error)
+      }; choose another with --tcp, or none with --no-tcp`,
+      { cause: error },
+    );
+  }
+}
