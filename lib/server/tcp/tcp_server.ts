@@ -61,7 +61,8 @@ export interface TcpListenOptions {
 
 const SLOW_REQUEST_MS_DEFAULT = 1000;
 const PORT_DEFAULT = 8621;
-const SWEEP_MS = 1000;
+const SWEEP_MS_MAX = 1000;
+const SWEEP_MS_MIN = 10;
 const POLL_MS = 20;
 const FAREWELL_MS = 300;
 const REPORT_INTERVAL_MS = 10_000;
@@ -217,7 +218,11 @@ export class TcpServer implements AsyncDisposable {
   }
 
   #sweepLater(clock: Clock): ScheduledTask {
-    return clock.schedule(SWEEP_MS, () => {
+    const { idleMs, firstCommandMs, stallMs } = this.#context.limits;
+    // Often enough for the shortest of these; seldom enough to cost nothing.
+    const shortestMs = Math.min(...[idleMs, firstCommandMs, stallMs].filter((ms) => ms > 0));
+    const delayMs = Math.min(SWEEP_MS_MAX, Math.max(SWEEP_MS_MIN, shortestMs / 4));
+    return clock.schedule(delayMs, () => {
       const now = clock.monotonic();
       for (const connection of [...this.#connections]) connection.sweep(now);
       this.#sweep = this.#connections.size === 0 ? undefined : this.#sweepLater(clock);
