@@ -76,6 +76,22 @@ export const TEXT_LINE_BYTES_MAX = KEY_BYTES_LIMIT + 64;
 export const TEXT_UNAUTHENTICATED_BYTES_MAX = 16 << 10;
 /** Latest expiry time, in milliseconds since the epoch: what a Date can show. */
 export const EXPIRES_AT_LIMIT = 8_640_000_000_000_000;
+/** Commands that one RESP transaction may hold. */
+export const RESP_MULTI_COMMANDS_MAX = 100_000;
+/** Bytes that RESP transactions, watched keys and replies of `KEYS` hold at once, 256 MiB. */
+export const RESP_BYTES_HELD_MAX = 256 << 20;
+/** Bytes of values that one RESP command or transaction may read and write, 256 MiB. */
+export const RESP_BYTES_TOUCHED_MAX = 256 << 20;
+/** Bytes of a name that a RESP client gives itself. */
+export const RESP_NAME_BYTES_MAX = 1024;
+/** Cursors of `SCAN` that a server remembers. */
+export const SCAN_CURSORS_MAX = 10_000;
+/** And bytes of their keys together, 16 MiB. */
+export const SCAN_CURSOR_KEY_BYTES_MAX = 16 << 20;
+/** Keys that one `SCAN` looks at, whatever `COUNT` says. */
+export const SCAN_COUNT_MAX = 100_000;
+/** Bytes of a pattern of keys, from the first character on that is not literal. */
+export const PATTERN_BYTES_MAX = 1024;
 
 assert(KEY_BYTES_LIMIT <= 2 ** 16, "key length - 1 is kept in 16 bits");
 assert(

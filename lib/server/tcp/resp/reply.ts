@@ -20,6 +20,12 @@ export interface ReplyEncoder {
   map(length: number): void;
   /** Text that people read, as `INFO` gives; in RESP 2 a bulk string. */
   verbatim(text: string): void;
+  /**
+   * Bytes that are replies already, written the same way in both versions, such as bulk strings. For
+   * replies so long that writing them one by one would hold up everything else; without it that is
+   * what happens. The bytes must not change any more.
+   */
+  encoded?(replies: Uint8Array): void;
 }
 
 /** A reply. It may be called later than the command was executed, and is called once. */

@@ -1,0 +1,362 @@
+/**
+ * One client that speaks RESP: which command it sends, whether it may, and in which way that is
+ * executed. A connection need not wait for one reply before it executes the next command:
+ *
+ * - A write is in its place in the log when `execute` returns, and its reply follows when it counts
+ *   as done.
+ * - A read behind writes that are not done yet sees them, and its reply waits for them.
+ * - What looks at all keys waits until the writes before it are done, and what comes behind it waits
+ *   until it is done itself.
+ */
+
+import { RESP_BYTES_TOUCHED_MAX } from "../../../limits.ts";
+import type { Entry, KeyInput } from "../../../mod.ts";
+import { latin1, utf8 } from "./arguments.ts";
+import { type Command, type DataCommand, fitsArity, keysOf, type SweepCommand } from "./command.ts";
+import { durableSource, Keyspace, type KeyspaceSource } from "./keyspace.ts";
+import { bulk, error, NULL_ARRAY, NULL_BULK, OK, QUEUED } from "./replies.ts";
+import type { Reply } from "./reply.ts";
+import type { RespClient } from "./resp_client.ts";
+import { replyOfError, RespError, wrongArity } from "./resp_error.ts";
+import type { RespService } from "./resp_service.ts";
+import type { RespStore } from "./resp_store.ts";
+import type { Session } from "./session.ts";
+import { copied, type QueuedCommand, Transaction, type WatchedKey } from "./transaction.ts";
+
+/** Longer values are read on another thread. */
+const BLOCKING_READ_BYTES_MAX = 64 * 1024;
+const SHOWN_BYTES_MAX = 128;
+
+/** A command that waits for one that looks at all keys. */
+interface HeldCommand {
+  readonly args: readonly Uint8Array[];
+  readonly resolve: (reply: Reply | Promise<Reply>) => void;
+}
+
+/** The session of one connection; {@link RespService.open} begins it. */
+export class RespSession implements Session {
+  readonly #client: RespClient;
+  readonly #service: RespService;
+  readonly #store: RespStore;
+  readonly #durable: KeyspaceSource;
+  readonly #transaction: Transaction;
+  #writesInFlight = 0;
+  #onIdle: (() => void) | undefined;
+  #held: HeldCommand[] | undefined;
+
+  constructor(client: RespClient) {
+    this.#client = client;
+    this.#service = client.service;
+    this.#store = client.service.store;
+    this.#durable = durableSource(this.#store);
+    this.#transaction = new Transaction(client);
+  }
+
+  get protocol(): 2 | 3 {
+    return this.#client.protocol;
+  }
+
+  get isClosing(): boolean {
+    return this.#client.isClosing;
+  }
+
+  execute(args: readonly Uint8Array[]): Reply | Promise<Reply> {
+    if (this.#held === undefined) return this.#execute(args);
+    const held = this.#held;
+    return new Promise((resolve) => void held.push({ args: copied(args), resolve }));
+  }
+
+  close(): void {
+    this.#transaction.take();
+    this.#service.close(this.#client);
+  }
+
+  #execute(args: readonly Uint8Array[]): Reply | Promise<Reply> {
+    const client = this.#client;
+    const command = this.#service.commands.find(args[0]!);
+    this.#service.counts.commands++;
+    try {
+      const refusal = this.#refusalOf(command, args);
+      if (refusal !== undefined) return this.#refuse(refusal);
+      client.lastCommand = command!;
+      client.activeAt = this.#service.clock.now();
+      return this.#run(command!, args);
+    } catch (thrown) {
+      return this.#errorReply(thrown);
+    }
+  }
+
+  /** Why a command must not be executed or queued. */
+  #refusalOf(command: Command | undefined, args: readonly Uint8Array[]): string | undefined {
+    if (command === undefined) return unknownCommand(args);
+    if (!fitsArity(command, args.length)) return wrongArity(command.name);
+    const { access } = this.#client;
+    if (access === "full") return undefined;
+    const { flags, name } = command;
+    if (access === "none") {
+      return flags.includes("no_auth") ? undefined : "NOAUTH Authentication required.";
+    }
+    return flags.includes("write") || flags.includes("admin")
+      ? `NOPERM this token allows reading only, and not the '${name}' command`
+      : undefined;
+  }
+
+  #run(command: Command, args: readonly Uint8Array[]): Reply | Promise<Reply> {
+    if (command.kind === "transaction") return this.#runTransaction(command.step, args);
+    if (this.#transaction.isOpen && command.name !== "quit") return this.#queue(command, args);
+    switch (command.kind) {
+      case "data":
+        return this.#runData(command, args);
+      case "client":
+        return command.run(this.#client, args);
+      case "sweep":
+        return this.#sweep(command, copied(args));
+    }
+  }
+
+  #runData(command: DataCommand, args: readonly Uint8Array[]): Reply | Promise<Reply> {
+    const isWrite = command.flags.includes("write");
+    if (!isWrite && this.#writesInFlight === 0) return this.#read(command, args);
+    if (args.length === 3 && command.name === "set") {
+      const written = this.#store.set(args[1]!, args[2]!);
+      this.#writesInFlight++;
+      return written.then(this.#finishOk, this.#fail);
+    }
+    const written = command.write?.(this.#store, args, this.#service);
+    if (written === undefined) return this.#update((keys) => command.run(keys, args));
+    this.#writesInFlight++;
+    return written.then(this.#finish, this.#fail);
+  }
+
+  /** Reads what is durable, as there is nothing else that this client could expect to see. */
+  #read(command: DataCommand, args: readonly Uint8Array[]): Reply | Promise<Reply> {
+    if (command.readsValues) {
+      if (command.name === "get") return this.#get(args[1]!);
+      if (this.#readsLong(command, args)) return this.#readLong(command, copied(args));
+    }
+    return command.run(this.#keyspace(this.#durable), args);
+  }
+
+  #get(key: Uint8Array): Reply | Promise<Reply> {
+    const info = this.#store.stat(key);
+    if (info === undefined) {
+      this.#service.counts.misses++;
+      return NULL_BULK;
+    }
+    this.#service.counts.hits++;
+    if (info.size > BLOCKING_READ_BYTES_MAX) {
+      return this.#store.get(key).then(bulk, this.#errorReply);
+    }
+    return bulk(this.#store.getSync(key));
+  }
+
+  /** Whether one of the values is long. Throws if all of them are too long together. */
+  #readsLong(command: DataCommand, args: readonly Uint8Array[]): boolean {
+    let isLong = false;
+    let byteLength = 0;
+    for (const key of keysOf(command, args)) {
+      const size = this.#store.stat(key)?.size ?? 0;
+      isLong ||= size > BLOCKING_READ_BYTES_MAX;
+      byteLength += size;
+    }
+    if (byteLength > Math.max(RESP_BYTES_TOUCHED_MAX, this.#service.limits.valueBytesMax)) {
+      throw new RespError("ERR values are too long together for one command: use several");
+    }
+    return isLong;
+  }
+
+  async #readLong(command: DataCommand, args: readonly Uint8Array[]): Promise<Reply> {
+    try {
+      const keys = keysOf(command, args);
+      // All are looked up before anything is waited for: they are as of one moment.
+      const values = await Promise.all(keys.map((key) => this.#store.get(key)));
+      const valueByKey = new Map(keys.map((key, index) => [latin1(key), values[index]]));
+      const read = (key: Uint8Array) => {
+        const value = valueByKey.get(latin1(key));
+        return value === undefined ? undefined : { value };
+      };
+      return command.run(this.#keyspace({ read }), args);
+    } catch (thrown) {
+      return this.#errorReply(thrown);
+    }
+  }
+
+  /**
+   * Executes on the newest state, writes in flight included, and writes what has changed. The reply
+   * comes when all that it rests on counts as done.
+   */
+  #update(run: (keys: Keyspace, newest: NewestOf) => Reply): Promise<Reply> {
+    let reply: Reply = OK;
+    this.#writesInFlight++;
+    return this.#store.update((newest) => {
+      const keys = this.#keyspace({ read: newest });
+      try {
+        reply = run(keys, newest);
+      } catch (thrown) {
+        reply = this.#errorReply(thrown);
+        return [];
+      }
+      return keys.operations();
+    }).then(() => this.#finish(reply), this.#fail);
+  }
+
+  #keyspace(source: KeyspaceSource): Keyspace {
+    return new Keyspace(source, this.#service.clock.now(), this.#service.limits);
+  }
+
+  #finish = (reply: Reply): Reply => {
+    if (--this.#writesInFlight === 0) this.#onIdle?.();
+    return reply;
+  };
+
+  #finishOk = (): Reply => this.#finish(OK);
+
+  #fail = (thrown: unknown): Reply => this.#finish(this.#errorReply(thrown));
+
+  #queue(command: Exclude<Command, { kind: "transaction" }>, args: readonly Uint8Array[]): Reply {
+    if (command.kind === "sweep" || command.flags.includes("no_multi")) {
+      return this.#refuse("ERR Command not allowed inside a transaction");
+    }
+    try {
+      this.#transaction.add(command, args);
+    } catch (thrown) {
+      this.#transaction.noteRefused();
+      throw thrown;
+    }
+    return QUEUED;
+  }
+
+  #runTransaction(step: string, args: readonly Uint8Array[]): Reply | Promise<Reply> {
+    const transaction = this.#transaction;
+    switch (step) {
+      case "multi":
+        if (transaction.isOpen) throw new RespError("ERR MULTI calls can not be nested");
+        transaction.begin();
+        return OK;
+      case "discard":
+        if (!transaction.isOpen) throw new RespError("ERR DISCARD without MULTI");
+        transaction.take();
+        return OK;
+      case "exec":
+        if (!transaction.isOpen) throw new RespError("ERR EXEC without MULTI");
+        return this.#exec();
+      case "watch":
+        if (transaction.isOpen) throw new RespError("ERR WATCH inside MULTI is not allowed");
+        return this.#update((_keys, newest) => {
+          const versions = args.slice(1).map((key) => newest(key)?.version ?? 0);
+          versions.forEach((version, index) => transaction.watch(args[index + 1]!, version));
+          return OK;
+        });
+      default:
+        if (transaction.isOpen) return this.#queueUnwatch(args);
+        transaction.unwatch();
+        return OK;
+    }
+  }
+
+  /** Within a transaction it is a command like others, though there is nothing left to forget. */
+  #queueUnwatch(args: readonly Uint8Array[]): Reply {
+    const command = this.#service.commands.find(args[0]!)!;
+    return this.#queue({ ...command, kind: "client", run: () => OK }, args);
+  }
+
+  #exec(): Reply | Promise<Reply> {
+    const { isBroken } = this.#transaction;
+    const { queue, watched } = this.#transaction.take();
+    if (isBroken) {
+      throw new RespError("EXECABORT Transaction discarded because of previous errors.");
+    }
+    const writes = queue.some(({ command }) => command.flags.includes("write"));
+    if (writes || this.#writesInFlight > 0) {
+      return this.#update((keys, newest) => this.#runQueue(keys, newest, queue, watched));
+    }
+    const versionOf = (key: KeyInput) => this.#store.stat(key);
+    return this.#runQueue(this.#keyspace(this.#durable), versionOf, queue, watched);
+  }
+
+  #runQueue(
+    keys: Keyspace,
+    stateOf: (key: Uint8Array) => { version: number } | undefined,
+    queue: readonly QueuedCommand[],
+    watched: readonly WatchedKey[],
+  ): Reply {
+    if (watched.some(({ key, version }) => (stateOf(key)?.version ?? 0) !== version)) {
+      return NULL_ARRAY;
+    }
+    const replies = queue.map((queued) => this.#runQueued(queued, keys));
+    return (out) => {
+      out.array(replies.length);
+      for (const reply of replies) reply(out);
+    };
+  }
+
+  /** What fails here is one reply among others; the rest of the transaction is executed. */
+  #runQueued({ command, args }: QueuedCommand, keys: Keyspace): Reply {
+    try {
+      if (command.kind === "client") return command.run(this.#client, args);
+      return keys.attempt(() => command.run(keys, args));
+    } catch (thrown) {
+      return this.#errorReply(thrown);
+    }
+  }
+
+  #sweep(command: SweepCommand, args: readonly Uint8Array[]): Reply | Promise<Reply> {
+    if (this.#writesInFlight === 0) {
+      const reply = command.run(this.#client, args);
+      if (!(reply instanceof Promise)) return reply;
+      this.#held = [];
+      return this.#finishSweep(reply);
+    }
+    this.#held = [];
+    const idle = new Promise<void>((resolve) => this.#onIdle = resolve);
+    return this.#finishSweep(idle.then(() => {
+      this.#onIdle = undefined;
+      return command.run(this.#client, args);
+    }));
+  }
+
+  async #finishSweep(result: Promise<Reply>): Promise<Reply> {
+    try {
+      return await result;
+    } catch (thrown) {
+      return this.#errorReply(thrown);
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Executes what has waited, up to the next one that others have to wait for. */
+  #release(): void {
+    const waiting = this.#held ?? [];
+    this.#held = undefined;
+    waiting.forEach((held) => {
+      const { args, resolve } = held;
+      if (this.#held !== undefined) this.#held.push(held);
+      else if (this.#client.isGone) resolve(error("ERR the connection is closed"));
+      else resolve(this.#execute(args));
+    });
+  }
+
+  #refuse(text: string): Reply {
+    this.#transaction.noteRefused();
+    this.#service.counts.errors++;
+    return error(text);
+  }
+
+  #errorReply = (thrown: unknown): Reply => {
+    this.#service.counts.errors++;
+    return replyOfError(thrown, this.#service.onDefect);
+  };
+}
+
+/** Gives the newest entry of a key. */
+type NewestOf = (key: KeyInput) => Entry | undefined;
+
+function unknownCommand(args: readonly Uint8Array[]): string {
+  const name = utf8(args[0]!.subarray(0, SHOWN_BYTES_MAX));
+  let shown = "";
+  for (let at = 1; at < args.length && shown.length < SHOWN_BYTES_MAX; at++) {
+    shown += `'${utf8(args[at]!.subarray(0, SHOWN_BYTES_MAX - shown.length))}' `;
+  }
+  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
+}
