@@ -5,7 +5,7 @@ import type { SessionConnection } from "./session.ts";
 import type { RespService } from "./resp_service.ts";
 
 /** What a client may do. */
-export type Access = "none" | "readOnly" | "full";
+export type Access = "none" | "read" | "full";
 
 /** The state of a client beside its transaction, as commands about connections see and change it. */
 export class RespClient {
@@ -37,7 +37,12 @@ export class RespClient {
     this.connection = connection;
     this.connectedAt = service.clock.now();
     this.activeAt = this.connectedAt;
-    this.access = service.authenticate === undefined ? "full" : "none";
+    this.access = service.access === undefined ? "full" : "none";
+  }
+
+  /** The address that it comes from, without the port. */
+  get host(): string {
+    return this.connection.remoteAddress.replace(/:\d+$/, "");
   }
 
   /** Takes so many bytes of what all clients may hold together; false if there are not so many. */

@@ -17,16 +17,18 @@ import type { RespStore } from "./resp_store.ts";
 import { ScanCursors } from "./scan_cursors.ts";
 import type { Session, SessionConnection } from "./session.ts";
 
-/** What a password allows. `refused` are attempts that come too often. */
-export type PasswordResult = "full" | "readOnly" | "wrong" | "refused";
+/** Who may do what, by token; the access control of the HTTP service is one. */
+export interface PasswordCheck {
+  /** What a token allows; undefined if it is none of ours, which is then to be {@link failed}. */
+  accessOf(token: string | Uint8Array): "full" | "read" | undefined;
+  /** Notes a wrong token from an address; returns more than 0 if there were too many. */
+  failed(address: string): number;
+}
 
 /** Options of a {@link RespService}. */
 export interface RespServiceOptions {
-  /**
-   * Tells what a password allows to a client at this address, which is `host:port`. Without it no
-   * password is needed, and everything is allowed.
-   */
-  authenticate?: (password: string, address: string) => PasswordResult;
+  /** What passwords allow, which are tokens (default: none is needed, and everything allowed). */
+  access?: PasswordCheck | undefined;
   /** Whether `FLUSHALL` and `FLUSHDB` are allowed (default: if no password is needed). */
   allowFlush?: boolean;
   /** Longest key that the store accepts, in bytes (default 64 KiB). */
@@ -69,7 +71,7 @@ export class RespService {
   readonly store: RespStore;
   readonly clock: Clock;
   readonly limits: KeyspaceLimits;
-  readonly authenticate: RespServiceOptions["authenticate"];
+  readonly access: PasswordCheck | undefined;
   readonly allowFlush: boolean;
   readonly config: Readonly<Record<string, string>>;
   readonly version: string;
@@ -93,8 +95,8 @@ export class RespService {
       keyBytesMax: options.keyBytesMax ?? KEY_BYTES_MAX_DEFAULT,
       valueBytesMax: options.valueBytesMax ?? VALUE_BYTES_MAX_DEFAULT,
     };
-    this.authenticate = options.authenticate;
-    this.allowFlush = options.allowFlush ?? options.authenticate === undefined;
+    this.access = options.access;
+    this.allowFlush = options.allowFlush ?? options.access === undefined;
     this.config = options.config ?? {};
     this.version = options.version ?? "0.0.0";
     this.#logger = options.logger ?? getLogger(["cairn", "tcp"]);

@@ -11,7 +11,7 @@
 
 import { RESP_BYTES_TOUCHED_MAX } from "../../../limits.ts";
 import type { Entry, KeyInput } from "../../../mod.ts";
-import { latin1, utf8 } from "./arguments.ts";
+import { isWord, latin1, utf8 } from "./arguments.ts";
 import { type Command, type DataCommand, fitsArity, keysOf, type SweepCommand } from "./command.ts";
 import { durableSource, Keyspace, type KeyspaceSource } from "./keyspace.ts";
 import { bulk, error, NULL_ARRAY, NULL_BULK, OK, QUEUED } from "./replies.ts";
@@ -60,10 +60,20 @@ export class RespSession implements Session {
     return this.#client.isClosing;
   }
 
+  /** Whether a password was given, if one is needed. */
+  get isAuthenticated(): boolean {
+    return this.#client.access !== "none";
+  }
+
   execute(args: readonly Uint8Array[]): Reply | Promise<Reply> {
-    if (this.#held === undefined) return this.#execute(args);
     const held = this.#held;
+    if (held === undefined || this.#isUrgent(args[0]!)) return this.#execute(args);
     return new Promise((resolve) => void held.push({ args: copied(args), resolve }));
+  }
+
+  /** Whether a command changes how its own reply is written, or whether another may follow. */
+  #isUrgent(name: Uint8Array): boolean {
+    return isWord(name, "hello") || isWord(name, "quit");
   }
 
   close(): void {

@@ -51,7 +51,7 @@ function infoReply(commands: readonly (Command | undefined)[]): Reply {
   return (out) => {
     out.array(commands.length);
     for (const command of commands) {
-      if (command === undefined) out.nullArray();
+      if (command === undefined) out.nullBulk();
       else writeInfo(out, command);
     }
   };

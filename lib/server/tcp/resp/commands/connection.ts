@@ -1,6 +1,6 @@
 /** What clients say about themselves: `HELLO`, `AUTH`, `PING` and their kin. */
 
-import { isWord, latin1, toInteger, utf8 } from "../arguments.ts";
+import { isWord, latin1, toInteger } from "../arguments.ts";
 import { type ClientCommand, KEYS } from "../command.ts";
 import { REDIS_VERSION } from "../compatibility.ts";
 import { bulk, OK } from "../replies.ts";
@@ -11,6 +11,7 @@ import { checkedName } from "./client.ts";
 
 const USER = "default";
 const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
+const TOO_MANY_PASSWORDS = "WRONGPASS too many wrong passwords from this address: try again later";
 const NOT_AUTHENTICATED =
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO " +
   "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP " +
@@ -18,27 +19,25 @@ const NOT_AUTHENTICATED =
 
 /** Lets a client in, or throws. */
 function authenticate(client: RespClient, user: Uint8Array, password: Uint8Array): void {
-  const { service, connection } = client;
+  const { access } = client.service;
   const isUser = latin1(user) === USER;
   // Without a password of its own, the user is let in with any.
-  if (service.authenticate === undefined) {
+  if (access === undefined) {
     if (isUser) return;
     throw new RespError(WRONG_PASSWORD);
   }
-  // A wrong name costs what a wrong password does.
-  const given = isUser ? utf8(password) : "";
-  const result = service.authenticate(given, connection.remoteAddress);
-  if (result === "wrong") throw new RespError(WRONG_PASSWORD);
-  if (result === "refused") {
-    throw new RespError("WRONGPASS too many wrong passwords from this address: try again later");
+  const allowed = isUser ? access.accessOf(password) : undefined;
+  if (allowed === undefined) {
+    const isRefused = access.failed(client.host) > 0;
+    throw new RespError(isRefused ? TOO_MANY_PASSWORDS : WRONG_PASSWORD);
   }
-  client.access = result;
+  client.access = allowed;
 }
 
 function runAuth(client: RespClient, args: readonly Uint8Array[]): Reply {
   if (args.length > 3) throw syntaxError();
   if (args.length === 3) authenticate(client, args[1]!, args[2]!);
-  else if (client.service.authenticate !== undefined) {
+  else if (client.service.access !== undefined) {
     authenticate(client, new TextEncoder().encode(USER), args[1]!);
   } else {
     throw new RespError(
