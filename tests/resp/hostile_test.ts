@@ -66,7 +66,7 @@ test("hostile: a reply does not change when what it was made of is changed later
   );
 });
 
-test("hostile: an encoder without a way for encoded replies gets them one by one", async () => {
+test("hostile: an encoder that takes what is encoded already gets it in one piece", async () => {
   await using world = await RespWorld.open();
   const peer = world.peer();
   await peer.expect(["mset a 1 grüezi 2", "+OK"]);

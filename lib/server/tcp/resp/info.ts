@@ -103,9 +103,13 @@ export function infoText(service: RespService, names: readonly string[]): string
     .filter(([name]) => isAll || names.includes(name))
     .map(([name, section]) => {
       const lines = Object.entries(section(service)).map(([field, value]) => `${field}:${value}`);
-      return [`# ${name[0]!.toUpperCase()}${name.slice(1)}`, ...lines, ""].join("\r\n");
+      return [`# ${titleOf(name)}`, ...lines, ""].join("\r\n");
     })
     .join("\r\n");
+}
+
+function titleOf(section: string): string {
+  return section === "cpu" ? "CPU" : `${section[0]!.toUpperCase()}${section.slice(1)}`;
 }
 
 function megabytes(bytes: number): string {
