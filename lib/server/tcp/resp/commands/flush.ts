@@ -10,7 +10,7 @@ import type { RespClient } from "../resp_client.ts";
 import { RespError, syntaxError } from "../resp_error.ts";
 import type { RespStore } from "../resp_store.ts";
 
-const BATCH_KEYS = 512;
+const BATCH_KEYS = 256;
 const BATCHES_IN_FLIGHT = 8;
 
 /**
