@@ -2,6 +2,7 @@
 
 import type { KvStore } from "../mod.ts";
 import type { AccessControl, TcpServer, Telemetry } from "../server/tcp/mod.ts";
+import { buildInfo } from "./build_info.ts";
 import { CliError } from "./cli_error.ts";
 import { connectionLimit } from "./connection_limit.ts";
 import { EXIT_CODE } from "./exit_code.ts";
@@ -14,6 +15,8 @@ export interface TcpServerOptions extends HostPort {
   access: AccessControl | undefined;
   tls: LoadedTls | undefined;
   telemetry: Telemetry;
+  /** Whether clients of Redis may delete everything at once. */
+  allowFlush: boolean;
   /** Commands that take so many milliseconds or longer are logged as slow. */
   slowRequestMs: number;
 }
@@ -31,11 +34,13 @@ export async function startTcpServer(
 ): Promise<StartedTcpServer> {
   // Loaded here, so that the other commands start without it.
   const tcp = await import("../server/tcp/mod.ts");
-  const { hostname, port, access, tls, telemetry, slowRequestMs } = options;
+  const { hostname, port, access, allowFlush, tls, telemetry, slowRequestMs } = options;
   const connections = connectionLimit(tcp.descriptorsMaxOf, () => {});
   const server = tcp.createTcpServer(store, {
     telemetry,
     slowRequestMs,
+    allowFlush,
+    version: buildInfo().version,
     ...(access !== undefined && { access }),
     ...(connections !== undefined && { connections }),
   });

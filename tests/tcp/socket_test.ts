@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
-import { KvStore } from "../../lib/mod.ts";
+import type { KvStore } from "../../lib/mod.ts";
 import {
   createTcpServer,
   type TcpServer,

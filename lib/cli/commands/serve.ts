@@ -26,6 +26,7 @@ import { startTcpServer } from "../tcp_server.ts";
 interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   http: HostPort;
   tcp: HostPort | false;
+  allowFlush?: true;
   hostName: string[];
   insecure?: true;
   durability: "immediate" | "batch";
@@ -61,6 +62,7 @@ export function addServe(program: Command, stdout: Output): void {
         .default(parseHostPort(TCP_DEFAULT), TCP_DEFAULT),
     )
     .option("--no-tcp", "serve HTTP only")
+    .option("--allow-flush", "let FLUSHALL delete everything even where a token is needed")
     .addOption(
       new Option(
         "--host-name <name>",
@@ -148,7 +150,10 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   });
   const shared = { access, tls, telemetry, slowRequestMs: options.slowRequestMillis };
   const httpServer = await HttpServer.start(store, { ...shared, ...http, hostNames });
-  const tcpServer = tcp === false ? undefined : await startTcpServer(store, { ...shared, ...tcp });
+  const allowFlush = options.allowFlush ?? access === undefined;
+  const tcpServer = tcp === false
+    ? undefined
+    : await startTcpServer(store, { ...shared, ...tcp, allowFlush });
   const stop = stopRequested(() => {
     renew({
       access,

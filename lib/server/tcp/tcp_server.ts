@@ -26,8 +26,8 @@ import { Connection } from "./connection.ts";
 import type { ConnectionContext, SessionFactory, TcpLimits } from "./connection_context.ts";
 import { listenOn, type SocketListener } from "./listen.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
-import { unknownCommands } from "./resp/no_session.ts";
 import { RespEncoder } from "./resp/resp_encoder.ts";
+import { RespService } from "./resp/resp_service.ts";
 import { TcpMetrics } from "./tcp_metrics.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
@@ -45,7 +45,11 @@ export interface TcpServerOptions {
   slowRequestMs?: number;
   /** What the server is measured with (default: one of its own); share that of the HTTP service. */
   telemetry?: Telemetry;
-  /** Makes what executes the RESP commands of a connection. */
+  /** Whether `FLUSHALL` and `FLUSHDB` are allowed (default: if there are no tokens). */
+  allowFlush?: boolean;
+  /** Version of this program, as `INFO` tells it. */
+  version?: string;
+  /** Executes the RESP commands of a connection (default: the store does). */
   createSession?: SessionFactory;
 }
 
@@ -110,26 +114,39 @@ export class TcpServer implements AsyncDisposable {
   constructor(store: KvStore, options: TcpServerOptions = {}) {
     const {
       access,
+      allowFlush = access === undefined,
       logger = getLogger(["cairn", "tcp"]),
       slowRequestMs = SLOW_REQUEST_MS_DEFAULT,
       telemetry = new Telemetry(),
-      createSession = unknownCommands,
+      version = "0.0.0",
     } = options;
     const metrics = new TcpMetrics();
     telemetry.metrics.add(...metrics.metrics());
+    const observed = telemetry.observe(store);
+    const limits = limitsOf(options.limits);
+    const { clock } = telemetry;
+    const { valueBytesMax } = limits;
+    const resp = new RespService(observed, {
+      access,
+      allowFlush,
+      clock,
+      logger,
+      valueBytesMax,
+      version,
+    });
     const output = new ReplyBuffer();
     const onFailure = (error: unknown) => logger.error("A command failed: {error}", { error });
     this.#connectionLimit = options.connections;
     this.#context = {
-      limits: limitsOf(options.limits),
-      clock: telemetry.clock,
+      limits,
+      clock,
       logger,
       metrics,
       held: metrics.held,
       output,
       encoder: new RespEncoder(output),
-      text: { store: telemetry.observe(store), access, onFailure },
-      createSession,
+      text: { store: observed, access, onFailure },
+      createSession: options.createSession ?? ((connection) => resp.open(connection)),
       slowRequestMs,
     };
   }

@@ -22,6 +22,7 @@ const METHODS: Record<string, [operation: Operation, form: Form]> = {
   set: ["set", "promise"],
   delete: ["delete", "promise"],
   batch: ["batch", "promise"],
+  update: ["batch", "promise"],
   flush: ["flush", "promise"],
   compact: ["compact", "promise"],
   backup: ["backup", "promise"],
