@@ -16,6 +16,15 @@ export interface CrashFollowerContext {
   retainedVersions: number;
 }
 
+/** How long, and how quickly, the follower follows. */
+export interface FollowingPace {
+  /** Changes at most. */
+  limit: number;
+  live: boolean;
+  /** Lets others have their turn after each change. */
+  later?: (task: () => void) => void;
+}
+
 /** A copy of a store that is kept up by its changes; it outlives every crash. */
 export class CrashFollower {
   /** Changes that were handed out, in all lives. */
@@ -43,12 +52,10 @@ export class CrashFollower {
     this.#startOver();
   }
 
-  /** Goes on following, for `limit` changes at most, if it is not at it already. */
-  follow(store: KvStore, calls: CrashCalls, limit: number, live: boolean): void {
+  /** Goes on following, if it is not at it already. */
+  follow(store: KvStore, calls: CrashCalls, pace: FollowingPace): void {
     if (this.#following) return;
-    calls.track(
-      this.#follow(store, limit, live).catch((error) => calls.tolerateClosing(error)),
-    );
+    calls.track(this.#follow(store, pace).catch((error) => calls.tolerateClosing(error)));
   }
 
   /** Ends a feed that waits for news; with `visible`, it must have been told of all up to there. */
@@ -63,7 +70,7 @@ export class CrashFollower {
   /** Follows to the end of a store that nobody writes to; the copy must then be the store. */
   async assertCopies(store: KvStore): Promise<void> {
     this.resume(store.stats().version);
-    const follow = () => this.#follow(store, Infinity, false);
+    const follow = () => this.#follow(store, { limit: Infinity, live: false });
     await follow();
     // Perhaps it had to begin with a scan.
     await follow();
@@ -82,7 +89,7 @@ export class CrashFollower {
     }
   }
 
-  async #follow(store: KvStore, limit: number, live: boolean): Promise<void> {
+  async #follow(store: KvStore, { limit, live, later }: FollowingPace): Promise<void> {
     this.#following = true;
     let visible = 0;
     const see = () => {
@@ -102,6 +109,7 @@ export class CrashFollower {
         this.#history.checkChange(change, this.#version, visible);
         this.#take(change);
         if (--left <= 0) break;
+        if (later !== undefined) await new Promise<void>((resolve) => later(resolve));
       }
       see();
       this.#history.checkSkipped(this.#version, feed.version + 1, visible);

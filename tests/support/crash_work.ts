@@ -91,7 +91,10 @@ export class CrashWork {
       case 2:
         return this.#batch();
       case 3:
-        if (random.chance(0.2)) this.#calls.track(this.#store.compact());
+        // Most of what goes wrong in a compaction shows when the next one goes on from there.
+        if (random.chance(this.#context.fs.faults.struck ? 0.8 : 0.2)) {
+          this.#calls.track(this.#store.compact());
+        }
         return;
       case 4:
         return this.#flush();
@@ -246,8 +249,10 @@ export class CrashWork {
   }
 
   #follow(): void {
-    const { random, follower } = this.#context;
-    follower.follow(this.#store, this.#calls, random.between(1, 80), random.chance(0.5));
+    const { random, follower, queue } = this.#context;
+    const pace = { limit: random.between(1, 80), live: random.chance(0.5) };
+    const isSlow = random.chance(0.3);
+    follower.follow(this.#store, this.#calls, isSlow ? { ...pace, later: queue.later } : pace);
   }
 
   /** What is visible now must be what the history says. */
