@@ -26,7 +26,7 @@ test("no promise is broken by power cuts, kills and failing disks", {
     stops: 4,
     faults: 0.5,
     copies: 0.3,
-    tornTails: 0.06,
+    tornTails: 0.04,
     compactions: 0.5,
     changes: 50,
   };
