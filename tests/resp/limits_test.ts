@@ -8,7 +8,7 @@ import {
   RESP_NAME_BYTES_MAX,
 } from "../../lib/limits.ts";
 import { RespWorld } from "../support/resp_peer.ts";
-import { wordsOf } from "../support/resp_text.ts";
+import { textOf, wordsOf } from "../support/resp_text.ts";
 import { LAZY } from "../support/test_store.ts";
 
 test("limits: commands of a transaction", async () => {
@@ -56,7 +56,11 @@ test("limits: bytes of values that one command or transaction reads or writes", 
   await world.store.set("long", new Uint8Array(valueBytesMax));
   const peer = world.peer();
   const tooMany = `mget${" long".repeat(17)}`;
-  assert.match(await peer.send(tooMany), /^-ERR values are too long together/);
+  // Told by their lengths, before any of them is read.
+  await peer.expect([
+    tooMany,
+    "-ERR values are too long together for one command: use several",
+  ]);
   await peer.expect(["multi", "+OK"], ["set done 1", "+QUEUED"]);
   for (let count = 0; count < 20; count++) await peer.send("append long x");
   for (let count = 0; count < 20; count++) await peer.send("get long");
@@ -65,6 +69,18 @@ test("limits: bytes of values that one command or transaction reads or writes", 
   assert.match(errors[0]!, /exceeds maximum/);
   assert.match(errors.at(-1)!, /too long together/);
   await peer.expect(["get done", '"1"'], ["strlen long", `:${valueBytesMax}`]);
+});
+
+test("limits: a reply that nobody takes any more holds nothing", async () => {
+  await using world = await RespWorld.open();
+  const peer = world.peer();
+  await peer.expect(["mset a 1 b 2", "+OK"]);
+  const reply = await peer.session.execute(wordsOf("keys *"));
+  assert.notEqual(world.service.bytesHeld, 0);
+  peer.session.close();
+  assert.equal(world.service.bytesHeld, 0);
+  assert.equal(textOf(reply), '["a" "b"]');
+  assert.equal(world.service.bytesHeld, 0);
 });
 
 test("limits: names", async () => {

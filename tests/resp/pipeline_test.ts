@@ -119,6 +119,16 @@ test("pipeline: no reply that rests on a write comes before it is done", async (
   ]);
 });
 
+test("pipeline: a transaction that only reads sees the writes before it", async () => {
+  await using world = await HeldWorld.open();
+  const sent = new Sent(world.client(), "set a 1", "multi", "get a", "exec", "set a 2");
+  await turns();
+  assert.deepEqual(sent.replies, [undefined, "+OK", "+QUEUED", undefined, undefined]);
+  await world.finish();
+  await sent.all;
+  assert.deepEqual(sent.replies, ["+OK", "+OK", "+QUEUED", '["1"]', "+OK"]);
+});
+
 test("pipeline: other clients see a write when it is done", async () => {
   await using world = await HeldWorld.open();
   const [writer, reader] = [world.client(), world.client()];

@@ -147,6 +147,7 @@ test("transaction: an error of one command leaves the others, and nothing of its
     ["multi", "+OK"],
     ["incr text", "+QUEUED"],
     ['mset good 1 "\\xff" 2', "+QUEUED"],
+    ["exists good", "+QUEUED"],
     ["set n 5", "+QUEUED"],
     ["incr n", "+QUEUED"],
     ["set n 5 ex 0", "+QUEUED"],
@@ -155,10 +156,18 @@ test("transaction: an error of one command leaves the others, and nothing of its
       "exec",
       "[-ERR value is not an integer or out of range " +
       "-ERR key is not valid UTF-8: encode binary keys as text, for example as hexadecimal " +
-      "+OK :6 -ERR invalid expire time in 'set' command \"6\"]",
+      ":0 +OK :6 -ERR invalid expire time in 'set' command \"6\"]",
     ],
     ["exists good", ":0"],
     ["get n", '"6"'],
+  );
+});
+
+test("transaction: what is over already is not there for the next command either", async () => {
+  await using world = await RespWorld.open();
+  assert.deepEqual(
+    await world.peer().pipeline("multi", "set a 1", "set a 2 exat 1", "get a", "setnx a 3", "exec"),
+    ["+OK", "+QUEUED", "+QUEUED", "+QUEUED", "+QUEUED", "[+OK +OK nil :1]"],
   );
 });
 
