@@ -21,9 +21,10 @@ const TASK = "restore into";
  * Copies the store in the directory `backup` into the directory `path`, which must not exist or be
  * empty. Both are verified, the one before anything is written and the other afterwards.
  *
- * Throws `InvalidArgument` for an unusable destination, `CorruptLog` for a damaged or unfinished
- * backup, `Locked` if a store has the backup open for writing, `Unsupported` for a newer format,
- * `Io` if the backup is no store or the file system fails, `NoSpace`.
+ * Throws `InvalidArgument` for an unusable destination, `CorruptLog` for a backup that is damaged,
+ * unfinished, or cannot be read in places, `Locked` if a store has the backup open for writing,
+ * `Unsupported` for a newer format, `Io` if the backup is no store or the file system fails,
+ * `NoSpace`.
  */
 export async function restoreStore(
   fs: FileSystem,
