@@ -89,7 +89,7 @@ export class CrashWork {
       case 1:
         return this.#delete();
       case 2:
-        return this.#batch();
+        return random.chance(0.4) ? this.#update() : this.#batch();
       case 3:
         // Most of what goes wrong in a compaction shows when the next one goes on from there.
         if (random.chance(this.#context.fs.faults.struck ? 0.8 : 0.2)) {
@@ -192,10 +192,7 @@ export class CrashWork {
 
   #batch(): void {
     const { random, history } = this.#context;
-    const ops: ModelOp[] = Array.from(
-      { length: random.between(1, 6) },
-      () => random.chance(0.3) ? { op: "del", key: this.#randomKey() } : this.#randomSet(),
-    );
+    const ops = this.#randomOps(random.between(1, 6));
     const batchOps = ops.map(toBatchOp);
     const checks = random.chance(0.4) ? this.#randomChecks() : undefined;
     if (checks?.hold === false) {
@@ -207,6 +204,33 @@ export class CrashWork {
       return this.#writeNow(ops, () => this.#store.batchSync(batchOps, options));
     }
     this.#acknowledge(history.issue(ops), this.#store.batch(batchOps, options));
+  }
+
+  /** Reads what was written last, in flight or not, and writes on top of it. */
+  #update(): void {
+    const { random, history, clock } = this.#context;
+    const keys = Array.from({ length: random.between(1, 4) }, () => this.#randomKey());
+    const ops = this.#randomOps(random.between(0, 3));
+    // After a failure the store no longer has what was in flight, and refuses what comes of it.
+    const hasAll = this.#store.failure === undefined;
+    let lsn = history.lastLsn;
+    const call = this.#store.update((newest) => {
+      for (const key of keys) {
+        const found = newest(key);
+        if (hasAll) history.checkRead(key, found, lsn, clock.now());
+      }
+      if (ops.length > 0) lsn = history.issue(ops);
+      return ops.map(toBatchOp);
+    });
+    this.#acknowledge(lsn, call);
+  }
+
+  #randomOps(length: number): ModelOp[] {
+    const { random } = this.#context;
+    return Array.from(
+      { length },
+      () => random.chance(0.3) ? { op: "del", key: this.#randomKey() } : this.#randomSet(),
+    );
   }
 
   /** Conditions of a batch, and whether they hold; undefined if nobody can say. */
