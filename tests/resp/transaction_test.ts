@@ -47,6 +47,9 @@ for (const [name, durability] of DURABILITIES) {
       ["incr k x", false],
       ["msetnx k 1 new 2", false],
       ["persist k", false],
+      ["getex k persist", false],
+      ["getex k", false],
+      ["getex k ex 100", true],
       ["rename k k", false],
     ];
     for (const [command, isChange] of cases) {
