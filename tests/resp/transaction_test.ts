@@ -148,6 +148,8 @@ test("transaction: an error of one command leaves the others, and nothing of its
   await peer.expect(
     ["set text abc", "+OK"],
     ["multi", "+OK"],
+    ["set early 1", "+QUEUED"],
+    ["get early", "+QUEUED"],
     ["incr text", "+QUEUED"],
     ['mset good 1 "\\xff" 2', "+QUEUED"],
     ["exists good", "+QUEUED"],
@@ -157,7 +159,7 @@ test("transaction: an error of one command leaves the others, and nothing of its
     ["get n", "+QUEUED"],
     [
       "exec",
-      "[-ERR value is not an integer or out of range " +
+      '[+OK "1" -ERR value is not an integer or out of range ' +
       "-ERR key is not valid UTF-8: encode binary keys as text, for example as hexadecimal " +
       ":0 +OK :6 -ERR invalid expire time in 'set' command \"6\"]",
     ],
