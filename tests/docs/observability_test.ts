@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ObservedService } from "../server/observed_service.ts";
 import { METHOD_LABELS } from "../../lib/server/http/request_metrics.ts";
+import { PROTOCOLS } from "../../lib/server/tcp/command_counts.ts";
+import { CUT_REASONS, TcpMetrics } from "../../lib/server/tcp/tcp_metrics.ts";
 import { OPERATIONS, RESULTS } from "../../lib/server/telemetry/operation_counts.ts";
 import { readText, tableUnder } from "./markdown.ts";
 
@@ -22,6 +24,18 @@ test("observability.md: every metric, with its type and labels, in order", async
   );
 });
 
+test("observability.md: every metric of the TCP service", () => {
+  assert.deepEqual(
+    tableUnder(TEXT, "Metrics over TCP"),
+    new TcpMetrics().metrics().map(({ name, type, labelNames = [], help }) => ({
+      metric: name,
+      type,
+      labels: labelNames.join(", "),
+      meaning: (help[0]!.toLowerCase() + help.slice(1)).replace(/, by .*/, ""),
+    })),
+  );
+});
+
 test("observability.md: the values of labels", () => {
   const valuesOf = (label: string) =>
     tableUnder(TEXT, "Labels").find((row) => row["label"] === label)!["values"]!
@@ -29,6 +43,8 @@ test("observability.md: the values of labels", () => {
   assert.deepEqual(valuesOf("operation"), [...OPERATIONS]);
   assert.deepEqual(valuesOf("result"), [...RESULTS]);
   assert.deepEqual(valuesOf("method"), [...METHOD_LABELS]);
+  assert.deepEqual(valuesOf("reason"), [...CUT_REASONS]);
+  assert.deepEqual(valuesOf("protocol"), [...PROTOCOLS]);
 });
 
 test("observability.md: the fields of a request's line", async () => {
