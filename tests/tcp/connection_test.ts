@@ -90,11 +90,11 @@ test("connection: a defect costs one reply, or if that has begun the connection"
 test("connection: who has sent everything and says so gets all replies, then the end", async () => {
   await using service = await TcpService.start();
   const client = service.connect();
-  client.send("SET a 1\nxGET a\nSET half 5\nab");
+  client.send("SET a 1\nxGET a\nSET a 1\nyGET a\nSET half 5\nab");
   client.finish();
   assert.deepEqual([client.text, client.outcome], ["", undefined]);
-  await service.settle();
-  assert.deepEqual([client.text, client.outcome], ["OK\nVALUE 1\nx", "closed"]);
+  for (let round = 0; round < 3; round++) await service.settle();
+  assert.deepEqual([client.text, client.outcome], ["OK\nVALUE 1\nxOK\nVALUE 1\ny", "closed"]);
   assert.equal(service.store.has("half"), false);
 });
 
@@ -188,6 +188,17 @@ test("connection: replies that are taken in bits arrive whole", async () => {
     client.take(room);
   }
   assert.equal(client.text, expected);
+});
+
+test("connection: no reply overtakes another that waits, even if the socket would take it", async () => {
+  await using service = await TcpService.start({ createSession: stubSessions() });
+  const client = service.connect();
+  client.room = 3;
+  client.send(command("ECHO", "1"));
+  client.room = Infinity; // and nobody has told the server
+  client.send(command("ECHO", "2"));
+  client.take(Infinity);
+  assert.equal(client.text, "$6\r\nECHO 1\r\n$6\r\nECHO 2\r\n");
 });
 
 test("connection: who takes nothing is cut off in time, and its replies are let go", async () => {

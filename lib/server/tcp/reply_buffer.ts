@@ -61,7 +61,7 @@ export class ReplyBuffer {
     for (let power = 10; rest >= power; power *= 10) digits++;
     for (let at = this.#length + digits - 1; at >= this.#length; at--) {
       const next = Math.floor(rest / 10);
-      bytes[at] = ZERO + rest - next * 10;
+      bytes[at] = ZERO + (rest - next * 10);
       rest = next;
     }
     this.#length += digits;
