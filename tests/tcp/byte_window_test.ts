@@ -4,28 +4,29 @@ import { ByteWindow } from "../../lib/server/tcp/byte_window.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 
 test("window: holds what was appended and not consumed, in memory of its order", () => {
-  for (let seed = 1; seed <= 50; seed++) {
+  for (let seed = 1; seed <= 30; seed++) {
     const random = new SeededRandom(seed);
     const window = new ByteWindow();
-    let expected: number[] = [];
-    let next = 0;
-    for (let step = 0; step < 300; step++) {
+    let consumed = 0;
+    let appended = 0;
+    for (let step = 0; step < 200; step++) {
       const action = random.below(4);
       if (action < 2) {
-        const chunk = Uint8Array.from(
-          { length: random.pick([1, 10, 500, 5000]) },
-          () => next++ & 0xff,
-        );
+        const chunk = new Uint8Array(random.pick([1, 10, 500, 5000]));
+        chunk.forEach((_, index) => chunk[index] = (appended + index) % 251);
         window.append(chunk, random.pick([0, 100, 1_000_000]));
-        expected.push(...chunk);
+        appended += chunk.length;
       } else if (action === 2) {
-        const count = random.below(expected.length + 1);
+        const count = random.below(window.length + 1);
         window.consume(count);
-        expected = expected.slice(count);
+        consumed += count;
       } else window.compact();
-      const { bytes, start, end } = window;
-      assert.deepEqual(Array.from(bytes.subarray(start, end)), expected, `seed ${seed}`);
-      if (expected.length === 0) assert.equal(window.held, 0);
+      const { bytes, start, length } = window;
+      assert.equal(length, appended - consumed);
+      let at = 0;
+      while (at < length && bytes[start + at] === (consumed + at) % 251) at++;
+      assert.equal(at, length, `seed ${seed}, step ${step}`);
+      if (length === 0) assert.equal(window.held, 0);
     }
   }
 });
