@@ -219,6 +219,10 @@ testUnless(opensslMissing, "socket: TLS, there and back, and another certificate
   const answer = await client.ask("GET long\n", head + " ".repeat(value.length));
   assert(answer === head + latin1(value), "the value came back");
 
+  const { client: wrong } = await secure(served.port);
+  wrong.send("GET a\nSET x\n");
+  assert.match(await wrong.closed(), /^NOT_FOUND\nERR BadCommand SET .*\n$/);
+
   // Whoever speaks no TLS gets nothing, and nobody else suffers.
   for (const rubbish of ["GET long\n", "\0".repeat(50), "GET / HTTP/1.1\r\n\r\n"]) {
     assert.doesNotMatch(await netcat(served.port, rubbish), /VALUE|ERR/);

@@ -34,10 +34,14 @@ export function respCommand(name: Uint8Array): number {
   return other + 1 + (place !== undefined && isName(NAMES[place]!, name) ? place : other);
 }
 
+/** Places of the commands of the text protocol. */
+const TEXT_PLACES = new Map(
+  ["GET", "SET", "DEL", "AUTH"].map((name) => [name, NAMES.indexOf(name.toLowerCase())]),
+);
+
 /** A number for a command of the text protocol. */
 export function textCommand(name: string): number {
-  const place = NAMES.indexOf(name.toLowerCase());
-  return place === -1 ? NAMES.length : place;
+  return TEXT_PLACES.get(name) ?? NAMES.length;
 }
 
 /** The name behind such a number. */
