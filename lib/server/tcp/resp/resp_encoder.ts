@@ -87,6 +87,11 @@ export class RespEncoder implements ReplyEncoder {
     this.#out.ascii("\r\n");
   }
 
+  encoded(replies: Uint8Array): void {
+    this.#isBegun = true;
+    this.#out.bytes(replies);
+  }
+
   #header(type: number, value: number | bigint): void {
     this.#isBegun = true;
     this.#out.byte(type);
