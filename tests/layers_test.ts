@@ -61,7 +61,7 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
       "lib/server/http/mod.ts",
       "lib/server/tcp/mod.ts",
     ],
-    packages: ["commander", "@logtape/logtape"],
+    packages: ["commander", "@logtape/logtape", "modern-tar", "csv-parse"],
   },
 };
 /** What every layer may import. */
@@ -89,6 +89,10 @@ const TOP: Record<string, string[]> = {
 
 /** Files outside lib/fs that use the runtime's own file system, and what for. */
 const MAY_USE_FILES: Record<string, string> = {
+  "lib/cli/backup_archive.ts": "unpacks a backup, durably",
+  "lib/cli/commands/restore.ts": "reads the archive that is to be restored",
+  "lib/cli/target/directory_feed.ts": "looks whether the segments have grown",
+  "lib/cli/target/frozen_copy.ts": "makes and removes a directory for a while",
   "lib/cli/argument.ts": "reads the raw arguments from /proc",
   "lib/cli/commands/get.ts": "writes the file that --out names",
   "lib/cli/descriptor.ts": "standard input and output",

@@ -1,4 +1,4 @@
-import type { ExitCode } from "./exit_code.ts";
+import { EXIT_CODE, type ExitCode } from "./exit_code.ts";
 
 /** Ends a command with one line on standard error and an exit code. */
 export class CliError extends Error {
@@ -10,6 +10,14 @@ export class CliError extends Error {
     super(message, options);
     this.name = "CliError";
     this.exitCode = exitCode;
+  }
+}
+
+/** A server that cannot be reached, or that broke off; it may well be back later. */
+export class ConnectionError extends CliError {
+  /** `message` says what, where, and what to do. */
+  constructor(message: string, options?: { cause: unknown }) {
+    super(EXIT_CODE.connection, message, options);
   }
 }
 

@@ -52,8 +52,8 @@ export class Output {
   }
 }
 
-/** Writes all of `bytes`, however little the other end takes at a time. */
-export function writeFully(fd: number, bytes: Uint8Array): void {
+/** Writes all of `bytes`, however little the other end takes at a time; `what` is for errors. */
+export function writeFully(fd: number, bytes: Uint8Array, what = "the output"): void {
   let done = 0;
   while (done < bytes.length) {
     try {
@@ -64,7 +64,7 @@ export function writeFully(fd: number, bytes: Uint8Array): void {
       if (code !== "EAGAIN" && code !== "EINTR") {
         throw new CliError(
           EXIT_CODE.io,
-          `cannot write the output: ${systemReason(error)}`,
+          `cannot write ${what}: ${systemReason(error)}`,
           { cause: error },
         );
       }

@@ -6,6 +6,8 @@ import { KvError } from "../errors.ts";
 import { InvariantError } from "../mod.ts";
 import { CliError, OutputClosedError } from "./cli_error.ts";
 import { EXIT_CODE, type ExitCode, exitCodeOf } from "./exit_code.ts";
+import { InterruptedError } from "./interruption.ts";
+import { usualName } from "./nearest_command.ts";
 import { escapeControls } from "./terminal_text.ts";
 
 /** How a command ended. */
@@ -18,6 +20,7 @@ export interface ErrorReport {
 /** Describes an error for the user. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof OutputClosedError) return { exitCode: EXIT_CODE.ok };
+  if (error instanceof InterruptedError) return { exitCode: error.exitCode };
   if (error instanceof CliError) return { exitCode: error.exitCode, line: oneLine(error.message) };
   if (error instanceof KvError) {
     return { exitCode: exitCodeOf(error.code), line: oneLine(error.message) };
@@ -47,8 +50,15 @@ function reportOfUsage(error: CommanderError): ErrorReport {
   if (error.exitCode === 0) return { exitCode: EXIT_CODE.ok };
   // Help that was shown instead of running a command has said all there is to say.
   if (error.code === "commander.help") return { exitCode: EXIT_CODE.usage };
-  const message = error.message.replace(/^error: /, "").replace(/\.\s*$/, "");
+  const message = withUsualName(error).replace(/^error: /, "").replace(/\.\s*$/, "");
   return { exitCode: EXIT_CODE.usage, line: oneLine(`${message}; see 'cairn help'`) };
+}
+
+/** Commands that other stores call by other names are not near enough to be suggested. */
+function withUsualName({ code, message }: CommanderError): string {
+  if (code !== "commander.unknownCommand" || message.includes("Did you mean")) return message;
+  const name = usualName(/'(.*)'/.exec(message)?.[1] ?? "");
+  return name === undefined ? message : `${message} (Did you mean ${name}?)`;
 }
 
 function oneLine(message: string): string {

@@ -43,3 +43,8 @@ const EXIT_CODE_BY_ERROR: Record<KvErrorCode, ExitCode> = {
 export function exitCodeOf(code: KvErrorCode): ExitCode {
   return EXIT_CODE_BY_ERROR[code];
 }
+
+/** Whether a text that came from elsewhere is the code of an error of the engine. */
+export function isKvErrorCode(code: string): code is KvErrorCode {
+  return Object.hasOwn(EXIT_CODE_BY_ERROR, code);
+}

@@ -3,11 +3,14 @@
 import process from "node:process";
 import { type Command, Option } from "commander";
 import { parseNonEmpty } from "./argument.ts";
+import { parseServerUrl } from "./server_url.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./logging.ts";
 
 /** What {@link addGlobalOptions} makes of the command line. */
 export interface GlobalOptions {
   db: string;
+  /** A server instead of a directory. */
+  url?: URL;
   json?: true;
   logLevel?: LogLevel;
   /** By default it depends on whether a person is looking. */
@@ -24,6 +27,14 @@ export function addGlobalOptions(program: Command): void {
       new Option("--db <dir>", "directory of the store (env: CAIRN_DB)")
         .argParser(parseNonEmpty)
         .default(process.env["CAIRN_DB"] || DIRECTORY_DEFAULT),
+    )
+    .addOption(
+      fromEnvironment(
+        new Option("--url <url>", "a running server instead of a directory").argParser(
+          parseServerUrl,
+        ),
+        "CAIRN_URL",
+      ),
     )
     .option("--json", "print JSON")
     .addOption(

@@ -2,9 +2,22 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { formatHostPort, isUnspecified, parseHostPort } from "./host_port.ts";
 
-/** `process 1234 (cairn)`, or undefined where that cannot be known. */
-export function lockHolder(directory: string): string | undefined {
+/** Where `cairn serve` listens when nothing says otherwise. */
+export const HTTP_ADDRESS_DEFAULT = "127.0.0.1:8620";
+
+/** A process that has a store open. */
+export interface LockHolder {
+  pid: number;
+  /** Name of the program. */
+  name: string;
+  /** Where it can be reached, if it is a server and says so. */
+  url?: string;
+}
+
+/** Undefined where it cannot be known. */
+export function lockHolder(directory: string): LockHolder | undefined {
   try {
     const { ino } = statSync(join(directory, "LOCK"), { bigint: true });
     // `1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF`
@@ -12,10 +25,27 @@ export function lockHolder(directory: string): string | undefined {
       const match = / (?:FLOCK|POSIX|OFDLCK) .* (\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /.exec(line);
       if (match?.[1] === undefined || match[2] !== String(ino)) continue;
       const name = readFileSync(`/proc/${match[1]}/comm`, "utf8").trim();
-      return `process ${match[1]} (${name})`;
+      const url = serverUrl(readFileSync(`/proc/${match[1]}/cmdline`, "utf8").split("\0"));
+      return { pid: Number(match[1]), name, ...(url !== undefined && { url }) };
     }
   } catch {
     // No /proc here, or the process is another user's: the message does without.
   }
   return undefined;
+}
+
+/** The address that the arguments of `cairn serve` make it listen on, if they tell. */
+function serverUrl(args: readonly string[]): string | undefined {
+  if (!args.includes("serve")) return undefined;
+  const at = args.findIndex((arg) => /^--http(?:=|$)/.test(arg));
+  const given = at < 0
+    ? HTTP_ADDRESS_DEFAULT
+    : args[at]!.includes("=")
+    ? args[at]!.slice("--http=".length)
+    : args[at + 1]!;
+  const { hostname, port } = parseHostPort(given);
+  if (port === 0) return undefined;
+  const scheme = args.some((arg) => arg.startsWith("--tls-cert")) ? "https" : "http";
+  const reachable = isUnspecified(hostname) ? "127.0.0.1" : hostname;
+  return `${scheme}://${formatHostPort({ hostname: reachable, port })}`;
 }

@@ -26,10 +26,13 @@ export async function openOrCreate(directory: string, options: OpenOptions): Pro
   } catch (error) {
     if (!(error instanceof KvError) || error.code !== "Locked") throw error;
     const holder = lockHolder(directory);
+    const who = holder === undefined ? "another process" : `process ${holder.pid} (${holder.name})`;
+    const instead = holder?.url === undefined
+      ? "if it is a server, name it with --url and the address that it said it serves"
+      : `reach it with --url ${holder.url} instead of the directory`;
     throw new CliError(
       EXIT_CODE.locked,
-      `the store in ${directory} is in use by ${holder ?? "another process"}: ` +
-        "stop it, or if it is a server send it the change over HTTP",
+      `the store in ${directory} is in use by ${who}: stop it, or ${instead}`,
       { cause: error },
     );
   }

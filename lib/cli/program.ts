@@ -1,21 +1,26 @@
 /** The commands and options of `cairn`, put together. */
 
 import { Command } from "commander";
+import { addBackup } from "./commands/backup.ts";
 import { addCompact } from "./commands/compact.ts";
 import { addDel } from "./commands/del.ts";
+import { addFlush } from "./commands/flush.ts";
 import { addGet } from "./commands/get.ts";
 import { addHelp } from "./commands/help.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addList } from "./commands/list.ts";
 import { addRepair } from "./commands/repair.ts";
+import { addRestore } from "./commands/restore.ts";
 import { addServe } from "./commands/serve.ts";
 import { addSet } from "./commands/set.ts";
 import { addStats } from "./commands/stats.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addVersion, versionLine } from "./commands/version.ts";
+import { addWatch } from "./commands/watch.ts";
 import { Output, writeFully } from "./descriptor.ts";
 import { addGlobalOptions, type GlobalOptions } from "./global_options.ts";
 import { configureLogging } from "./logging.ts";
+import { checkTarget } from "./target/choose_target.ts";
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -38,6 +43,7 @@ export function createProgram(): Command {
     .exitOverride()
     .addHelpText("after", HELP_TAIL)
     .hook("preAction", (_program, command) => {
+      checkTarget(command);
       const { logLevel, logFormat } = command.optsWithGlobals<GlobalOptions>();
       const level = logLevel ?? (command.name() === "serve" ? "info" : "silent");
       configureLogging(level, logFormat);
@@ -50,8 +56,12 @@ export function createProgram(): Command {
   addGet(program, stdout);
   addDel(program, stdout);
   addList(program, stdout);
+  addWatch(program, stdout);
   addStats(program, stdout);
+  addFlush(program, stdout);
   addCompact(program, stdout);
+  addBackup(program, stdout);
+  addRestore(program, stdout);
   addVerify(program, stdout);
   addRepair(program, stdout);
   addInspect(program, stdout);

@@ -13,7 +13,7 @@ test("a directory in use: writers exit with 5, say by whom, and change nothing",
   await using server = await startServer(directory.path);
   for (const args of [["set", "a", "2"], ["del", "a"], ["compact"], ["serve"]]) {
     const error = await cairnFails(5, [...args, ...db]);
-    assert.match(error, /in use by .*: stop it, or if it is a server send it the change/);
+    assert.match(error, /in use by .*: stop it, or if it is a server, name it with --url/);
     if (process.platform === "linux") assert.match(error, new RegExp(`process ${server.pid}\\b`));
   }
   assert.equal((await cairn(["get", "a", ...db])).text, "1");

@@ -5,8 +5,8 @@ import { CliError } from "../cli_error.ts";
 import { type Output, writeFully } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import type { GlobalOptions } from "../global_options.ts";
-import { openForReading } from "../open_store.ts";
 import { systemReason } from "../system_reason.ts";
+import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 import { quoted } from "../terminal_text.ts";
 import { jsonValue } from "../text_format.ts";
 
@@ -16,16 +16,17 @@ interface GetCommandOptions extends GlobalOptions {
 
 /** `cairn get KEY` */
 export function addGet(program: Command, stdout: Output): void {
-  program.command("get")
+  addTargetOptions(program.command("get"))
     .description("print a value, byte for byte")
     .argument("<key>")
     .option("--out <file>", "write it to a file instead")
+    .addHelpText("after", HELP_TAIL)
     .action(async (key: string, _options, command: Command) => {
-      const { db, json, out } = command.optsWithGlobals<GetCommandOptions>();
-      await using store = await openForReading(db);
-      const entry = await store.getEntry(key);
+      const { json, out } = command.optsWithGlobals<GetCommandOptions>();
+      await using target = await openTarget(command, "read");
+      const entry = await target.getEntry(key);
       if (entry === undefined) {
-        throw new CliError(EXIT_CODE.notFound, `there is no key ${quoted(key)} in ${db}`);
+        throw new CliError(EXIT_CODE.notFound, `there is no key ${quoted(key)} ${target.place}`);
       }
       if (out !== undefined) return writeFile(out, json ? encodeJson(entry) : entry.value);
       stdout.write(json ? encodeJson(entry) : entry.value);
@@ -33,6 +34,14 @@ export function addGet(program: Command, stdout: Output): void {
       stdout.flush();
     });
 }
+
+const HELP_TAIL = `
+Exits with 1 if there is no such key.
+
+Examples:
+  cairn get greeting
+  cairn get photo --out photo.png
+  cairn get greeting --json --url http://127.0.0.1:8620`;
 
 function encodeJson({ key, value, version, expiresAt }: Entry): Uint8Array {
   const document = { key, ...jsonValue(value), version, expiresAt };

@@ -3,7 +3,7 @@ import type { Entry, ScanOptions } from "../../mod.ts";
 import { integerBetween, parseNonEmpty } from "../argument.ts";
 import type { Output } from "../descriptor.ts";
 import type { GlobalOptions } from "../global_options.ts";
-import { openForReading } from "../open_store.ts";
+import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 import { escapeControls } from "../terminal_text.ts";
 import { jsonValue } from "../text_format.ts";
 
@@ -18,7 +18,7 @@ interface ListCommandOptions extends GlobalOptions {
 
 /** `cairn list` */
 export function addList(program: Command, stdout: Output): void {
-  program.command("list")
+  addTargetOptions(program.command("list"))
     .description("print keys in byte order, one a line")
     .option("--prefix <text>", "only keys that begin with this")
     .option("--start <key>", "from this key on", parseNonEmpty)
@@ -26,17 +26,25 @@ export function addList(program: Command, stdout: Output): void {
     .option("--limit <n>", "at most so many", integerBetween(0, Number.MAX_SAFE_INTEGER))
     .option("--reverse", "from the last to the first")
     .option("--values", "with their values, after a tab")
-    .addHelpText("after", "\nKeys and values may hold tabs and line breaks: --json is exact.")
+    .addHelpText("after", HELP_TAIL)
     .action(async (_options, command: Command) => {
       const options = command.optsWithGlobals<ListCommandOptions>();
-      await using store = await openForReading(options.db);
+      await using target = await openTarget(command, "read");
       const show = options.json ? showJson : stdout.isTerminal ? showToPerson : showRaw;
-      for await (const entry of store.scan(scanOptions(options))) {
+      for await (const entry of target.scan(scanOptions(options))) {
         show(stdout, entry, options.values === true);
       }
       stdout.flush();
     });
 }
+
+const HELP_TAIL = `
+Keys and values may hold tabs and line breaks: --json is exact.
+
+Examples:
+  cairn list --prefix user: --values
+  cairn list --start b --end d --limit 10 --reverse
+  cairn list --json --url http://127.0.0.1:8620`;
 
 function scanOptions({ prefix, start, end, limit, reverse, values }: ListCommandOptions) {
   return {

@@ -7,7 +7,7 @@ import { CliError } from "../cli_error.ts";
 import { type Output, readFully } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import type { GlobalOptions } from "../global_options.ts";
-import { openOrCreate } from "../open_store.ts";
+import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 
 interface SetCommandOptions extends GlobalOptions {
   ttl?: number;
@@ -19,7 +19,7 @@ const STDIN = 0;
 
 /** `cairn set KEY [VALUE|-]` */
 export function addSet(program: Command, stdout: Output): void {
-  program.command("set")
+  addTargetOptions(program.command("set"))
     .description("store a value; from standard input if it is - or left out")
     .argument("<key>").argument("[value]")
     .option("--ttl <duration>", "forget the key after 500ms, 90s, 15m, 2h, 7d", parseDuration)
@@ -31,15 +31,22 @@ export function addSet(program: Command, stdout: Output): void {
       "only if the key's version is this one",
       integerBetween(1, Number.MAX_SAFE_INTEGER),
     )
+    .addHelpText("after", HELP_TAIL)
     .action(async (key: string, value: string | undefined, _options, command: Command) => {
       const options = command.optsWithGlobals<SetCommandOptions>();
       const bytes = value === undefined || value === "-" ? readValue(value) : value;
-      await using store = await openOrCreate(options.db, {});
-      const { version } = await store.set(key, bytes, setOptions(options));
+      await using target = await openTarget(command, "create");
+      const { version } = await target.set(key, bytes, setOptions(options));
       if (options.json) stdout.writeLine(JSON.stringify({ key, version }));
       stdout.flush();
     });
 }
+
+const HELP_TAIL = `
+Examples:
+  cairn set greeting "hello world"
+  cairn set session:42 --ttl 15m < session.json
+  cairn set lock me --if-absent --url http://127.0.0.1:8620`;
 
 function readValue(value: string | undefined): Uint8Array {
   if (value === undefined && isatty(STDIN)) {

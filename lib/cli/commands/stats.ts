@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { StoreStats } from "../../mod.ts";
 import type { Output } from "../descriptor.ts";
 import type { GlobalOptions } from "../global_options.ts";
-import { openForReading } from "../open_store.ts";
+import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 import {
   formatBytes,
   formatCount,
@@ -11,15 +11,23 @@ import {
   formatShare,
 } from "../text_format.ts";
 
+const NAME_WIDTH = 12;
+
 /** `cairn stats` */
 export function addStats(program: Command, stdout: Output): void {
-  program.command("stats").description("print figures about the store")
+  addTargetOptions(program.command("stats")).description("print figures about the store")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  cairn stats\n  cairn stats --json --url http://127.0.0.1:8620",
+    )
     .action(async (_options, command: Command) => {
-      const { db, json } = command.optsWithGlobals<GlobalOptions>();
-      await using store = await openForReading(db);
-      const stats = store.stats();
+      const { json } = command.optsWithGlobals<GlobalOptions>();
+      await using target = await openTarget(command, "read");
+      const stats = await target.stats();
       if (json) stdout.writeLine(JSON.stringify(stats));
-      else for (const [name, figure] of rowsOf(stats)) stdout.writeLine(name.padEnd(11) + figure);
+      else {for (const [name, figure] of rowsOf(stats)) {
+          stdout.writeLine(name.padEnd(NAME_WIDTH) + figure);
+        }}
       stdout.flush();
     });
 }
@@ -44,8 +52,18 @@ function rowsOf(stats: StoreStats): [string, string][] {
       `${formatMillis(replay.durationMs)}: ${formatQuantity(replay.records, "record")}, ` +
       `${formatQuantity(replay.hints, "hint file")} used${torn}`,
     ],
+    ["compaction", describeCompaction(stats)],
     ["node id", stats.nodeId],
   ];
+}
+
+/** Only the process that writes compacts, so only a server has something to tell. */
+function describeCompaction({ compacting, compactions, lastCompaction }: StoreStats): string {
+  if (compacting) return "under way";
+  if (lastCompaction === undefined) return "none since opening";
+  const { bytesReclaimed, durationMs } = lastCompaction;
+  return `${formatCount(compactions)} since opening, the last one reclaimed ` +
+    `${formatBytes(bytesReclaimed)} in ${formatMillis(durationMs)}`;
 }
 
 function share(part: number, whole: number): string {

@@ -1,0 +1,73 @@
+/** Which store a command works on, from options and environment, and opening it. */
+
+import process from "node:process";
+import type { Command } from "commander";
+import { CliError } from "../cli_error.ts";
+import { EXIT_CODE } from "../exit_code.ts";
+import type { GlobalOptions } from "../global_options.ts";
+import type { Access, Target } from "./target.ts";
+
+/** What {@link addTargetOptions} makes of the command line. */
+export interface TargetOptions extends GlobalOptions {
+  tokenFile?: string;
+  tlsCa?: string;
+}
+
+const dataCommands = new WeakSet<Command>();
+
+/** Declares a command as one that works on a directory and on a server alike. */
+export function addTargetOptions(command: Command): Command {
+  dataCommands.add(command);
+  return command
+    .option("--token-file <file>", "token to send to the server (env: CAIRN_TOKEN)")
+    .option("--tls-ca <file>", "certificates to trust the server by, PEM (env: CAIRN_TLS_CA)");
+}
+
+/** Refuses `--url` with a command that works on files only. */
+export function checkTarget(command: Command): void {
+  if (dataCommands.has(command) || sourceOf(command, "url") !== "cli") return;
+  throw new CliError(
+    EXIT_CODE.usage,
+    `'cairn ${command.name()}' has no use for --url: it works on this machine; name a directory ` +
+      "with --db where it needs one",
+  );
+}
+
+/** Opens the store that the command line or the environment names. */
+export async function openTarget(command: Command, access: Access): Promise<Target> {
+  const options = command.optsWithGlobals<TargetOptions>();
+  const url = chosenUrl(command, options);
+  // Loaded here, so that commands start without what they do not use.
+  if (url !== undefined) {
+    const { ServerTarget } = await import("./server_target.ts");
+    return ServerTarget.of(url, options);
+  }
+  const { DirectoryTarget } = await import("./directory_target.ts");
+  return await DirectoryTarget.open(options.db, access);
+}
+
+/** The address of the server; undefined if it is a directory that was chosen. */
+function chosenUrl(command: Command, { url }: GlobalOptions): URL | undefined {
+  const dbGiven = sourceOf(command, "db") === "cli";
+  const urlGiven = sourceOf(command, "url") === "cli";
+  if (dbGiven && urlGiven) {
+    throw new CliError(
+      EXIT_CODE.usage,
+      "--db and --url exclude each other: name a directory or a server",
+    );
+  }
+  if (urlGiven) return url;
+  if (dbGiven || url === undefined) return undefined;
+  if (process.env["CAIRN_DB"]) {
+    throw new CliError(
+      EXIT_CODE.usage,
+      "both CAIRN_DB and CAIRN_URL are set: unset one, or say which with --db or --url",
+    );
+  }
+  return url;
+}
+
+/** Whether an option of the program comes from the command line, or from elsewhere. */
+function sourceOf(command: Command, option: string): string | undefined {
+  return (command.parent ?? command).getOptionValueSource(option);
+}
