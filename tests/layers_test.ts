@@ -90,6 +90,11 @@ const TOP: Record<string, string[]> = {
 /** Files outside lib/fs that use the runtime's own file system, and what for. */
 const MAY_USE_FILES: Record<string, string> = {
   "lib/cli/backup_archive.ts": "unpacks a backup, durably",
+  "lib/cli/commands/export.ts": "looks whether there is a file already",
+  "lib/cli/confirm.ts": "reads the answer to a question",
+  "lib/cli/transfer/checkpoint.ts": "the file that --resume names",
+  "lib/cli/transfer/export_file.ts": "the file that is exported to",
+  "lib/cli/transfer/source_file.ts": "the file that is imported",
   "lib/cli/commands/restore.ts": "reads the archive that is to be restored",
   "lib/cli/target/directory_feed.ts": "looks whether the segments have grown",
   "lib/cli/target/frozen_copy.ts": "makes and removes a directory for a while",

@@ -16,13 +16,15 @@ const RETRY_MILLIS = 2;
 /** Collects output and passes it on in large pieces. Call {@link Output.flush} at the end. */
 export class Output {
   readonly #fd: number;
+  readonly #name: string;
   readonly #buffer = new Uint8Array(GATHER_BYTES);
   readonly #encoder = new TextEncoder();
   #length = 0;
 
-  /** Writes to the open descriptor `fd`. */
-  constructor(fd: number) {
+  /** Writes to the open descriptor `fd`, called `name` in errors. */
+  constructor(fd: number, name = "the output") {
     this.#fd = fd;
+    this.#name = name;
   }
 
   /** Whether a person is looking. */
@@ -34,7 +36,7 @@ export class Output {
   write(chunk: Uint8Array | string): void {
     const bytes = typeof chunk === "string" ? this.#encoder.encode(chunk) : chunk;
     if (this.#length + bytes.length > GATHER_BYTES) this.flush();
-    if (bytes.length > GATHER_BYTES) return writeFully(this.#fd, bytes);
+    if (bytes.length > GATHER_BYTES) return writeFully(this.#fd, bytes, this.#name);
     this.#buffer.set(bytes, this.#length);
     this.#length += bytes.length;
   }
@@ -48,7 +50,7 @@ export class Output {
   flush(): void {
     const length = this.#length;
     this.#length = 0;
-    if (length > 0) writeFully(this.#fd, this.#buffer.subarray(0, length));
+    if (length > 0) writeFully(this.#fd, this.#buffer.subarray(0, length), this.#name);
   }
 }
 
