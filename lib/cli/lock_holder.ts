@@ -37,7 +37,8 @@ export function lockHolder(directory: string): LockHolder | undefined {
 /** The address that the arguments of `cairn serve` make it listen on, if they tell. */
 function serverUrl(args: readonly string[]): string | undefined {
   if (!args.includes("serve")) return undefined;
-  const at = args.findIndex((arg) => /^--http(?:=|$)/.test(arg));
+  // Given twice, the last one counts.
+  const at = args.findLastIndex((arg) => /^--http(?:=|$)/.test(arg));
   const given = at < 0
     ? HTTP_ADDRESS_DEFAULT
     : args[at]!.includes("=")

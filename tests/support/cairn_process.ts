@@ -18,8 +18,8 @@ const START_TIMEOUT_MS = 20_000;
 
 /** How a process is to be run. */
 export interface RunOptions {
-  /** Standard input; nothing, at its end, by default. */
-  stdin?: string | Uint8Array;
+  /** Standard input; nothing, at its end, by default. With null it stays open. */
+  stdin?: string | Uint8Array | null;
   /** Beside PATH and HOME. */
   env?: Record<string, string>;
   cwd?: string;
@@ -79,6 +79,53 @@ export function assertOneLineError({ stderr, exitCode }: RunResult, expected: nu
   assert.equal(exitCode, expected, stderr);
   assert.match(stderr, /^cairn: [^\n]+\n$/);
   assert.doesNotMatch(stderr, /\bat .+:\d+:\d+|\.ts\b/);
+}
+
+/** A running `cairn` whose lines can be waited for. It is killed at the end of the scope. */
+export class CairnProcess implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #result: Promise<RunResult>;
+  #text = "";
+  #news: () => void = () => {};
+
+  /** Starts it; standard input stays open with `stdin: null`. */
+  constructor(args: string[], options: RunOptions = {}) {
+    this.#child = start(CAIRN, args, options);
+    this.#result = finished(this.#child);
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.on("data", (chunk: Uint8Array) => {
+        this.#text += new TextDecoder().decode(chunk);
+        this.#news();
+      });
+    }
+    this.#child.once("close", () => this.#news());
+  }
+
+  /** Resolves once it has printed something that matches. */
+  async printed(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#text)) {
+      const { exitCode, signalCode } = this.#child;
+      assert(exitCode === null && signalCode === null, `it has ended: ${this.#text}`);
+      await new Promise<void>((resolve) => this.#news = resolve);
+    }
+  }
+
+  /** Writes to its standard input. */
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
+  /** Sends a signal, and resolves when it has ended. */
+  async stop(signal: NodeJS.Signals): Promise<RunResult> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      process.kill(this.#child.pid!, signal);
+    }
+    return await this.#result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGKILL");
+  }
 }
 
 /** A running `cairn serve`. It is killed at the end of the scope. */
@@ -213,7 +260,7 @@ function start(command: string, args: string[], { stdin, env, cwd }: RunOptions)
     stdio: "pipe",
   });
   child.stdin?.on("error", () => {}); // it may end without reading everything
-  child.stdin?.end(stdin ?? "");
+  if (stdin !== null) child.stdin?.end(stdin ?? "");
   return child;
 }
 

@@ -3,6 +3,7 @@ import { KvError } from "../../errors.ts";
 import { integerBetween } from "../argument.ts";
 import type { Output } from "../descriptor.ts";
 import type { GlobalOptions } from "../global_options.ts";
+import { onInterrupt } from "../interruption.ts";
 import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 import type { FollowedChange } from "../target/target.ts";
 import { escapeControls } from "../terminal_text.ts";
@@ -29,6 +30,7 @@ export function addWatch(program: Command, stdout: Output): void {
     .action(async (_options, command: Command) => {
       const { since, prefix, values = false, json } = command.optsWithGlobals<WatchOptions>();
       await using target = await openTarget(command, "read");
+      onInterrupt(() => {}); // there is nothing to clear up
       const show = json ? showJson : showText;
       let version = since;
       try {

@@ -18,7 +18,7 @@ export class Progress {
   readonly #clock: Clock;
   readonly #shown: boolean;
   readonly #begin: number;
-  #drawnAt = 0;
+  #drawnAt = -Infinity;
   #isDrawn = false;
 
   /** `name` is what is done. */
@@ -42,7 +42,7 @@ export class Progress {
     this.#drawnAt = now;
     this.#isDrawn = true;
     const line = progressLine(this.#name, share, records, now - this.#begin);
-    const width = process.stderr.columns ?? 80;
+    const width = process.stderr.columns || 80;
     writeFully(STDERR, new TextEncoder().encode(`\r\x1b[K${line.slice(0, width - 1)}`));
   }
 
