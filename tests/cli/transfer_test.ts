@@ -190,6 +190,7 @@ test("import: kill -9 in the middle, and the same command goes on", async () => 
     half.write(lines.slice(0, 10_000).join(""));
     for (let at = 10_000; !readdirSync(directory.path).includes("state"); at += 100) {
       half.write(lines.slice(at % 10_000, at % 10_000 + 5000).join(""));
+      assert(at < 100_000, "nothing was noted in a minute and a half"); // 900 times 100 ms
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     await half.stop("SIGKILL");
