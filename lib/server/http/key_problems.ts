@@ -10,9 +10,10 @@ export function keyMissing(key: string): HttpError {
   return new HttpError("NotFound", `There is no key ${shown}`);
 }
 
-/** A precondition does not hold, which is in the header `field`. */
-export function conditionFailed(field = "If-Match"): HttpError {
-  return new HttpError("ConditionFailed", "The key is not in the state that was asked for", {}, {
-    field,
-  });
+/** A precondition does not hold, which is in the header `field`; `detail` may say more of it. */
+export function conditionFailed(
+  field = "If-Match",
+  detail = "The key is not in the state that was asked for",
+): HttpError {
+  return new HttpError("ConditionFailed", detail, {}, { field });
 }

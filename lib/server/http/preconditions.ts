@@ -67,11 +67,12 @@ export function writeIf<Result>(
   if (simple === undefined) return lookAndWrite(store, key, preconditions, write);
   return simple === ALWAYS ? write(simple) : write(simple).catch((error) => {
     if (!isConditionFailed(error)) throw error;
-    throw conditionFailed(preconditions.match === undefined ? "If-None-Match" : "If-Match");
+    const field = preconditions.match === undefined ? "If-None-Match" : "If-Match";
+    throw conditionFailed(field, error.message);
   });
 }
 
-function isConditionFailed(error: unknown): boolean {
+function isConditionFailed(error: unknown): error is KvError {
   return error instanceof KvError && error.code === "ConditionFailed";
 }
 
