@@ -30,6 +30,10 @@ function ndjson(entries: readonly unknown[]): string {
   return entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
 }
 
+const ODD_LINES = ndjson(
+  [...ODD_ENTRIES].sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))),
+);
+
 async function exported(args: string[]): Promise<string> {
   const { exitCode, text, stderr } = await runCairn(["export", "-", ...args]);
   assert.equal(exitCode, 0, stderr);
@@ -39,12 +43,7 @@ async function exported(args: string[]): Promise<string> {
 
 test("export and import: what comes out goes in, in both formats, whatever it is", async () => {
   using directory = new TemporaryDirectory();
-  const text = ndjson([...ODD_ENTRIES].sort((a, b) =>
-    Buffer.compare(
-      Buffer.from(a.key),
-      Buffer.from(b.key),
-    )
-  ));
+  const text = ODD_LINES;
   const db = (name: string) => ["--db", directory.join(name)];
   const { text: summary } = await cairn(["import", "-", ...db("a")], { stdin: text });
   assert.match(summary, /^Imported 8 records in .* \(\d+\/s\)\n$/);
@@ -57,6 +56,13 @@ test("export and import: what comes out goes in, in both formats, whatever it is
     await cairn(["import", file, ...args, ...db(delimiter === "," ? "comma" : delimiter)]);
     assert.equal(await exported(db(delimiter === "," ? "comma" : delimiter)), text, delimiter);
   }
+});
+
+test("a server: what comes out goes in, whatever it is", async () => {
+  using directory = new TemporaryDirectory();
+  await using server = await startServer(directory.join("s"));
+  await cairn(["import", "-", "--url", server.url], { stdin: ODD_LINES });
+  assert.equal(await exported(["--url", server.url]), ODD_LINES);
 });
 
 test("a server: import and export, as of one version while others write", async () => {

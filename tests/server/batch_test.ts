@@ -25,6 +25,13 @@ test("batch: all operations at once, with values in both encodings and a time to
   assert.equal(service.store.has("old"), false);
 });
 
+test("batch: an expiry is exact to the millisecond, as listings tell it", async () => {
+  await using service = await Service.start();
+  const expiresAt = 4_102_444_800_123;
+  await service.postBatch({ ops: [{ op: "set", key: "a", value: "x", expiresAt }] });
+  assert.equal(service.store.stat("a")!.expiresAt, expiresAt);
+});
+
 test("batch: a check that does not hold is 409, and nothing is written", async () => {
   await using service = await Service.start();
   await service.put("a", "1");
@@ -83,6 +90,11 @@ const BAD_BODIES: [field: string, body: unknown][] = [
     "ops[0].ttl",
     { ops: [{ ...set, ttl }] },
   ]),
+  ...[0, -1, 1.5, "1", null, 8_640_000_000_000_001].map((expiresAt): [string, unknown] => [
+    "ops[0].expiresAt",
+    { ops: [{ ...set, expiresAt }] },
+  ]),
+  ["ops[0].expiresAt", { ops: [{ ...set, ttl: 1, expiresAt: 4_102_444_800_123 }] }],
   ["ops[0].ifAbsent", { ops: [{ ...set, ifAbsent: true }] }],
   ["ops", { ops: Array.from({ length: 10_001 }, (_, i) => ({ op: "del", key: `${i}` })) }],
   ["checks", { ops: [set], checks: {} }],

@@ -3,7 +3,7 @@
 import { systemClock } from "../../clock.ts";
 import { KvError } from "../../errors.ts";
 import type { HttpClient } from "./http_client.ts";
-import { sendableOf, ttlSeconds } from "./server_json.ts";
+import { sendableOf } from "./server_json.ts";
 import type { LoadEntry, Refusal, Target } from "./target.ts";
 
 /** A batch ends before its body becomes longer than this. The server takes 16 MiB, and 10,000 ops. */
@@ -44,11 +44,11 @@ export async function loadIntoServer(
 }
 
 function opOf({ key, value, expiresAt }: LoadEntry) {
-  const ttl = expiresAt === undefined ? {} : { ttl: Number(ttlSeconds(ttlOf(expiresAt))) };
-  return { op: "set", key, ...sendableOf(value), ...ttl };
+  const expiry = expiresAt === undefined ? {} : { expiresAt };
+  return { op: "set", key, ...sendableOf(value), ...expiry };
 }
 
-/** The server is told how long something is to live, not until when. */
+/** For a value that no batch has room for: one by one they have a time to live. */
 function ttlOf(expiresAt: number): number {
   return Math.max(1, expiresAt - systemClock.now());
 }

@@ -2,7 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import * as v from "valibot";
-import { KEY_BYTES_LIMIT } from "../../limits.ts";
+import { EXPIRES_AT_LIMIT, KEY_BYTES_LIMIT } from "../../limits.ts";
 import type { BatchCheck, BatchOp } from "../../mod.ts";
 import { HttpError, invalidArgument } from "./problem.ts";
 import { ttlMillis, ttlSeconds } from "./ttl.ts";
@@ -31,6 +31,10 @@ const operation = v.variant("op", [
     value: v.pipe(text, v.description("The value as text, or with an encoding in that.")),
     encoding: v.optional(v.picklist(["base64"], '"base64", or left out')),
     ttl: v.optional(v.pipe(ttlSeconds, v.description("Time to live in seconds."))),
+    expiresAt: v.optional(v.pipe(
+      integer(1, EXPIRES_AT_LIMIT),
+      v.description("Instead of ttl: until when, in milliseconds since the epoch."),
+    )),
   }),
   v.strictObject({ op: v.literal("del"), key }),
 ], 'an object with "op", which is "set" or "del", and "key"');
@@ -78,7 +82,12 @@ function toBatchOp(
     );
   }
   const set: BatchOp = { op: "set", key: op.key, value };
+  if (op.ttl !== undefined && op.expiresAt !== undefined) {
+    const path = `${field}.expiresAt`;
+    throw invalidArgument(path, `${path} excludes ttl: give one of them`);
+  }
   if (op.ttl !== undefined) set.ttl = ttlMillis(op.ttl);
+  if (op.expiresAt !== undefined) set.expiresAt = op.expiresAt;
   return set;
 }
 
