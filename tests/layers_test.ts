@@ -92,6 +92,7 @@ const MAY_USE_FILES: Record<string, string> = {
   "lib/cli/backup_archive.ts": "unpacks a backup, durably",
   "lib/cli/commands/export.ts": "looks whether there is a file already",
   "lib/cli/confirm.ts": "reads the answer to a question",
+  "lib/cli/durable_name.ts": "syncs and names files",
   "lib/cli/transfer/checkpoint.ts": "the file that --resume names",
   "lib/cli/transfer/export_file.ts": "the file that is exported to",
   "lib/cli/transfer/source_file.ts": "the file that is imported",

@@ -20,6 +20,7 @@ import { createTarDecoder } from "modern-tar";
 import { type CopyReport, KvStore } from "../mod.ts";
 import { CliError } from "./cli_error.ts";
 import { writeFully } from "./descriptor.ts";
+import { syncDirectory } from "./durable_name.ts";
 import { EXIT_CODE } from "./exit_code.ts";
 import { onInterrupt } from "./interruption.ts";
 import { systemReason } from "./system_reason.ts";
@@ -143,14 +144,7 @@ class Unpacking {
   }
 
   #sync(directory: string): void {
-    this.#attempt(directory, () => {
-      const fd = openSync(directory, "r");
-      try {
-        fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
-    });
+    this.#attempt(directory, () => syncDirectory(directory));
   }
 
   #pathOf(name: string): string {

@@ -3,6 +3,7 @@
 import { activeMutants } from "./groups/active.ts";
 import { changesMutants } from "./groups/changes.ts";
 import { checksumMutants } from "./groups/checksum.ts";
+import { commandLineMutants } from "./groups/command_line.ts";
 import { compactionMutants } from "./groups/compaction.ts";
 import { directorySyncMutants } from "./groups/directory_sync.ts";
 import { handoverMutants } from "./groups/handover.ts";
@@ -42,4 +43,5 @@ export const MUTANT_GROUPS: readonly MutantGroup[] = [
   snapshotMutants,
   newStoreMutants,
   toolsMutants,
+  commandLineMutants,
 ];

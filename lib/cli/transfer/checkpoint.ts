@@ -1,9 +1,10 @@
 /** How far an import has come, in a file, so that the same command goes on after anything. */
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { CliError } from "../cli_error.ts";
 import { writeFully } from "../descriptor.ts";
+import { renameDurably } from "../durable_name.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import { systemReason } from "../system_reason.ts";
 import { quoted } from "../terminal_text.ts";
@@ -48,11 +49,10 @@ export class Checkpoint {
       try {
         const document = { records, ...this.#identity };
         writeFully(fd, new TextEncoder().encode(`${JSON.stringify(document)}\n`), temporary);
-        fsyncSync(fd);
+        renameDurably(fd, temporary, this.#path);
       } finally {
         closeSync(fd);
       }
-      renameSync(temporary, this.#path);
     } catch (error) {
       throw error instanceof CliError ? error : this.#failure("write", error);
     }

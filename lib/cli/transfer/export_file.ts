@@ -1,9 +1,10 @@
 /** The file that an export goes to: complete under its name, or not there at all. */
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import process from "node:process";
 import { CliError } from "../cli_error.ts";
 import { Output } from "../descriptor.ts";
+import { renameDurably } from "../durable_name.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import { onInterrupt } from "../interruption.ts";
 import { systemReason } from "../system_reason.ts";
@@ -27,8 +28,7 @@ export async function writeWholeFile(
     await write(output);
     output.flush();
     try {
-      fsyncSync(fd);
-      renameSync(temporary, path);
+      renameDurably(fd, temporary, path);
     } catch (error) {
       throw failure(path, error);
     }
