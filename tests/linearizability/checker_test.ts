@@ -36,6 +36,20 @@ const batch = (changes: Record<string, string | undefined>): Action => ({
   changes: Object.entries(changes).map(([key, value]) => ({ key, value })),
   checks: [],
 });
+const update = (reads: string[], changes: Record<string, string | undefined> = {}): Action => ({
+  kind: "update",
+  reads,
+  changes: Object.entries(changes).map(([key, value]) => ({ key, value })),
+});
+/** What an update was told, of each key its value and version. */
+const saw = (
+  version: number | undefined,
+  seen: Record<string, [string, number?] | []>,
+): Result => ({
+  kind: "done",
+  version,
+  seen: Object.entries(seen).map(([key, [value, version]]) => ({ key, value, version })),
+});
 const done = (version?: number): Result => ({ kind: "done", version });
 const found = (value: string, version?: number): Result => ({ kind: "found", value, version });
 const missing: Result = { kind: "missing" };
@@ -82,6 +96,17 @@ const sound: Record<string, Line[]> = {
     [3, 4, batch({ k: undefined, l: "c" }), done(4)],
     [5, 6, get(), missing],
     [7, 8, get("l"), found("c", 4)],
+  ],
+  "an update writes on top of what it saw": [
+    [1, 2, set("a"), done(1)],
+    [3, 6, update(["k", "l"], { l: "b" }), saw(2, { k: ["a", 1], l: [] })],
+    [4, 5, update(["k", "l"], { k: "c" }), saw(3, { k: ["a", 1], l: ["b", 2] })],
+    [7, 8, update(["k"]), saw(undefined, { k: ["c", 3] })],
+  ],
+  "an update tells the version of an unknown write": [
+    [1, Infinity, set("a")],
+    [2, 3, update(["k"]), saw(undefined, { k: ["a", 4] })],
+    [4, 5, setIf("b", 4), done(5)],
   ],
   "an unknown batch is seen with both its versions": [
     [1, Infinity, batch({ k: "a", l: "b" })],
@@ -142,6 +167,30 @@ const broken: Record<string, Line[]> = {
     [1, 2, set("a"), done(1)],
     [3, 6, del(), done(2)],
     [4, 5, del(), done(3)],
+  ],
+  "two updates on top of the same value": [
+    [1, 2, set("a"), done(1)],
+    [3, 6, update(["k"], { k: "b" }), saw(2, { k: ["a", 1] })],
+    [4, 5, update(["k"], { k: "c" }), saw(3, { k: ["a", 1] })],
+  ],
+  "a write between what an update read and what it wrote": [
+    [1, 2, set("a"), done(1)],
+    [3, 6, update(["k"], { l: "b" }), saw(3, { k: ["a", 1] })],
+    [4, 5, set("c"), done(2)],
+  ],
+  "an update that saw another version than was written": [
+    [1, 2, set("a"), done(1)],
+    [3, 4, update(["k"]), saw(undefined, { k: ["a", 2] })],
+  ],
+  "an update that saw half a batch": [
+    [1, 2, batch({ k: "a", l: "b" }), done(2)],
+    [3, 6, batch({ k: "c", l: "d" }), done(4)],
+    [4, 5, update(["k", "l"]), saw(undefined, { k: ["c", 3], l: ["b", 2] })],
+  ],
+  "an unknown write seen by an update, then lost in a crash": [
+    [1, Infinity, set("a")],
+    [2, 3, update(["k"]), saw(undefined, { k: ["a", 1] })],
+    [4, 5, get(), missing],
   ],
   "half a batch seen": [
     [1, 2, batch({ k: "a", l: "b" }), done(2)],

@@ -46,7 +46,7 @@ async function checkRun(random: SeededRandom, durability: Durability): Promise<v
     compaction: { deadBytesMin: 8192 },
   });
   const recorder = new HistoryRecorder();
-  const workload: Workload = { recorder, random, values: { count: 0 }, special: "batches" };
+  const workload: Workload = { recorder, random, values: { count: 0 }, special: "library" };
   const clients = random.pick([16, 32, 64]);
   const working = Promise.all(
     Array.from({ length: clients }, async (_, id) => {

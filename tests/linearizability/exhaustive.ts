@@ -4,7 +4,7 @@
  * clients were told. Shares nothing with the checker, which is held against it.
  */
 
-import type { Action, Condition, Operation, Result } from "./operation.ts";
+import type { Action, Condition, Operation, Result, Seen } from "./operation.ts";
 
 /** What is stored under a key, and by which write: the write's place in the order. */
 interface Stored {
@@ -54,13 +54,16 @@ function execute(world: World, operation: Operation, history: readonly Operation
   if (missing && operation.result?.kind !== "refused") return { kind: "missing" };
   if (refused) return { kind: "refused" };
   if (missing) return { kind: "missing" };
-  if (action.kind === "batch") {
+  if (action.kind === "batch" || action.kind === "update") {
     const version = versionOf(operation, history);
+    const seen = action.kind === "batch" ? undefined : action.reads.map((key): Seen => {
+      return { key, value: undefined, version: undefined, ...world.map.get(key) };
+    });
     action.changes.forEach(({ key, value }, index) => {
       const own = version === undefined ? undefined : version - action.changes.length + 1 + index;
       put(world, key, value, own);
     });
-    return { kind: "done", version };
+    return seen === undefined ? { kind: "done", version } : { kind: "done", version, seen };
   }
   const created = !world.map.has(action.key);
   const version = versionOf(operation, history);
@@ -84,7 +87,7 @@ function versionOf({ action, result }: Operation, history: readonly Operation[])
   if (result?.kind === "done" && result.version !== undefined) return result.version;
   const values = action.kind === "set"
     ? [action.value]
-    : action.kind === "batch"
+    : action.kind === "batch" || action.kind === "update"
     ? action.changes.map(({ value }) => value)
     : [];
   for (const [index, value] of values.entries()) {
@@ -92,12 +95,16 @@ function versionOf({ action, result }: Operation, history: readonly Operation[])
       if (result?.kind === "found" && result.value === value && result.version !== undefined) {
         return result.version + values.length - 1 - index;
       }
+      if (result?.kind !== "done" || value === undefined) continue;
+      const told = result.seen?.find((seen) => seen.value === value && seen.version !== undefined);
+      if (told !== undefined) return told.version! + values.length - 1 - index;
     }
   }
   return undefined;
 }
 
 function allows({ map }: World, action: Exclude<Action, { kind: "get" }>): boolean {
+  if (action.kind === "update") return true;
   if (action.kind === "batch") {
     for (const { key, version } of action.checks) {
       if (version === null ? map.has(key) : map.get(key)?.version !== version) return false;
@@ -121,7 +128,11 @@ function agrees(answer: Result, told: Result): boolean {
       (told.version === undefined || told.version === answer.version);
   }
   if (answer.kind === "done" && told.kind === "done") {
-    return told.created === undefined || told.created === answer.created;
+    if (told.created !== undefined && told.created !== answer.created) return false;
+    return (told.seen ?? []).every(({ value, version }, index) => {
+      const own = answer.seen?.[index];
+      return own?.value === value && (version === undefined || version === own?.version);
+    });
   }
   return true;
 }

@@ -59,7 +59,8 @@ function requestOf(action: Action): Request {
     case "delete":
       return { method: "DELETE", key: action.key, headers: headersOf(action.condition) };
     case "batch":
-      throw new Error("This client has no batches");
+    case "update":
+      throw new Error("This client has neither batches nor updates");
   }
 }
 

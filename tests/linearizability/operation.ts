@@ -15,20 +15,30 @@ export interface BatchCheck {
   version: number | null;
 }
 
+/** What an update read of a key; without a value it does not exist. */
+export interface Seen {
+  key: string;
+  value: string | undefined;
+  /** Undefined if there is no value, or if the interface did not say. */
+  version: number | undefined;
+}
+
 /** What a client asks for. Every value is written once only, so that a read tells whose it is. */
 export type Action =
   | { kind: "get"; key: string }
   | { kind: "set"; key: string; value: string; condition?: Condition }
   | { kind: "delete"; key: string; condition?: Condition }
-  | { kind: "batch"; changes: BatchChange[]; checks: BatchCheck[] };
+  | { kind: "batch"; changes: BatchChange[]; checks: BatchCheck[] }
+  /** Reads keys and changes keys, with nothing in between. */
+  | { kind: "update"; reads: string[]; changes: BatchChange[] };
 
 /** What a client was told. Where a version is undefined, the interface did not say. */
 export type Result =
   | { kind: "found"; value: string; version: number | undefined }
   /** A read of, or a delete of, a key that does not exist. */
   | { kind: "missing" }
-  /** The write happened; of a batch, the version is that of its last change. */
-  | { kind: "done"; version: number | undefined; created?: boolean }
+  /** The write happened; of a batch or an update, the version is that of its last change. */
+  | { kind: "done"; version: number | undefined; created?: boolean; seen?: Seen[] }
   /** A condition did not hold, and nothing was written. */
   | { kind: "refused" };
 
@@ -45,8 +55,14 @@ export interface Operation {
 
 /** The keys that an action is about. */
 export function keysOf(action: Action): string[] {
-  if (action.kind !== "batch") return [action.key];
-  return [...action.changes, ...action.checks].map(({ key }) => key);
+  switch (action.kind) {
+    case "batch":
+      return [...action.changes, ...action.checks].map(({ key }) => key);
+    case "update":
+      return [...action.changes.map(({ key }) => key), ...action.reads];
+    default:
+      return [action.key];
+  }
 }
 
 /** What an action changes if it happens. */
@@ -59,8 +75,15 @@ export function changesOf(action: Action): BatchChange[] {
     case "delete":
       return [{ key: action.key, value: undefined }];
     case "batch":
+    case "update":
       return action.changes;
   }
+}
+
+/** The values that a client was told, each with its version as far as that was said. */
+export function valuesTold(result: Result | undefined): Seen[] {
+  if (result?.kind === "found") return [{ ...result, key: "" }];
+  return result?.kind === "done" ? result.seen ?? [] : [];
 }
 
 /** Whether an operation is known to have changed nothing: it only says what the state was. */
@@ -77,10 +100,13 @@ export function describe({ client, action, call, end, result }: Operation): stri
 }
 
 function describeAction(action: Action): string {
-  if (action.kind === "batch") {
+  if (action.kind === "batch" || action.kind === "update") {
     const changes = action.changes.map(({ key, value }) =>
       value === undefined ? `delete ${key}` : `set ${key} = ${value}`
     );
+    if (action.kind === "update") {
+      return `update (${[...action.reads.map((key) => `get ${key}`), ...changes].join(", ")})`;
+    }
     const checks = action.checks.map(({ key, version }) => `if ${key} is ${version ?? "missing"}`);
     return `batch (${[...changes, ...checks].join(", ")})`;
   }
@@ -94,10 +120,18 @@ function describeAction(action: Action): string {
 
 function describeResult(result: Result | undefined): string {
   if (result === undefined) return "unknown";
-  const version = "version" in result && result.version !== undefined ? ` @${result.version}` : "";
-  if (result.kind === "found") return `${result.value}${version}`;
+  if (result.kind === "found") return `${result.value}${at(result.version)}`;
   if (result.kind !== "done") return result.kind;
-  return `done${version}${
-    result.created === undefined ? "" : result.created ? ", created" : ", replaced"
+  const { version, created, seen } = result;
+  return `done${at(version)}${created === undefined ? "" : created ? ", created" : ", replaced"}${
+    seen === undefined ? "" : `, saw ${seen.map(describeSeen).join(", ")}`
   }`;
+}
+
+function describeSeen({ key, value, version }: Seen): string {
+  return value === undefined ? `no ${key}` : `${key} = ${value}${at(version)}`;
+}
+
+function at(version: number | undefined): string {
+  return version === undefined ? "" : ` @${version}`;
 }

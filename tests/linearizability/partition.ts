@@ -3,7 +3,7 @@
  * its objects is, and an object is a key, or several keys that batches tie together.
  */
 
-import { changesOf, keysOf, type Operation } from "./operation.ts";
+import { changesOf, keysOf, type Operation, valuesTold } from "./operation.ts";
 
 /** An operation together with what other operations tell about it. */
 export interface Subject {
@@ -80,8 +80,9 @@ export function subjectsOf(operations: readonly Operation[]): Subject[] {
 function readVersions(operations: readonly Operation[]): Map<string, number | undefined> {
   const versions = new Map<string, number | undefined>();
   for (const { result } of operations) {
-    if (result?.kind !== "found") continue;
-    versions.set(result.value, versions.get(result.value) ?? result.version);
+    for (const { value, version } of valuesTold(result)) {
+      if (value !== undefined) versions.set(value, versions.get(value) ?? version);
+    }
   }
   return versions;
 }

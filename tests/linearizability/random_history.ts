@@ -1,7 +1,14 @@
 /** Small random histories: of a store that does all things right, and then falsified in places. */
 
 import type { SeededRandom } from "../support/seeded_random.ts";
-import type { Action, Condition, Operation, Result } from "./operation.ts";
+import {
+  type Action,
+  changesOf,
+  type Condition,
+  type Operation,
+  type Result,
+  type Seen,
+} from "./operation.ts";
 
 const OPERATIONS_MAX = 7;
 const KEYS = ["a", "b"];
@@ -46,7 +53,7 @@ function randomAction(
   const key = random.pick(keys);
   const value = `v${index}`;
   const condition = randomCondition(random, version);
-  switch (random.below(8)) {
+  switch (random.below(10)) {
     case 0:
     case 1:
     case 2:
@@ -65,6 +72,10 @@ function randomAction(
         value: random.chance(0.3) ? undefined : `${value}${each}`,
       }));
       if (random.chance(0.2)) changes.length = 0;
+      if (random.chance(0.6)) {
+        const reads = random.chance(0.5) ? keys : [key];
+        return { kind: "update", reads, changes };
+      }
       const check = { key, version: random.chance(0.5) ? null : random.between(1, version + 1) };
       return { kind: "batch", changes, checks: random.chance(0.5) ? [check] : [] };
     }
@@ -80,17 +91,20 @@ function randomCondition(random: SeededRandom, version: number): Condition {
 
 /** What a store says to an action, and how many records it writes for it. */
 function answer(store: Map<string, Stored>, action: Action, version: number): [Result, number] {
-  if (action.kind === "batch") {
-    const holds = action.checks.every((check) =>
-      (store.get(check.key)?.version ?? null) === check.version
-    );
+  if (action.kind === "batch" || action.kind === "update") {
+    const seen = action.kind === "batch" ? undefined : action.reads.map((key): Seen => {
+      return { key, value: undefined, version: undefined, ...store.get(key) };
+    });
+    const holds = action.kind === "update" ||
+      action.checks.every((check) => (store.get(check.key)?.version ?? null) === check.version);
     if (!holds) return [{ kind: "refused" }, 0];
     action.changes.forEach(({ key, value }, index) => {
       if (value === undefined) store.delete(key);
       else store.set(key, { value, version: version + 1 + index });
     });
     const { length } = action.changes;
-    return [{ kind: "done", version: version + length }, length];
+    const result: Result = { kind: "done", version: version + length };
+    return [seen === undefined ? result : { ...result, seen }, length];
   }
   const stored = store.get(action.key);
   if (action.kind === "get") {
@@ -115,6 +129,12 @@ function lessTold(random: SeededRandom, result: Result): Result {
   if (result.kind === "found" && random.chance(0.2)) return { ...result, version: undefined };
   if (result.kind !== "done") return result;
   const version = random.chance(0.3) ? undefined : result.version;
+  if (result.seen !== undefined) {
+    const seen = result.seen.map((each) =>
+      random.chance(0.2) ? { ...each, version: undefined } : each
+    );
+    return { kind: "done", version, seen };
+  }
   if (result.created === undefined || random.chance(0.5)) return { kind: "done", version };
   return { ...result, version };
 }
@@ -142,6 +162,18 @@ function falsify(
     if (result.kind === "found" && random.chance(0.4)) {
       operation.result = { ...result, version: other };
     }
+    return;
+  }
+  if (result.kind === "done" && result.seen !== undefined && random.chance(0.6)) {
+    const wrong = random.pick(result.seen);
+    const value = random.pick([
+      undefined,
+      ...history.flatMap(({ action }) => changesOf(action).map(({ value }) => value)),
+    ]);
+    const lie = random.chance(0.5)
+      ? { ...wrong, version: wrong.value === undefined ? undefined : other }
+      : { ...wrong, value, version: value === undefined ? undefined : wrong.version };
+    operation.result = { ...result, seen: result.seen.map((one) => one === wrong ? lie : one) };
     return;
   }
   operation.result = random.pick<Result>([

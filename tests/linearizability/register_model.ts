@@ -3,7 +3,7 @@
  * question: may an operation with this result come next? Versions grow with every write.
  */
 
-import { type Action, changesOf, type Condition, type Result } from "./operation.ts";
+import { type Action, changesOf, type Condition, type Result, type Seen } from "./operation.ts";
 
 /** What is stored under a key. The version is undefined if nobody was ever told it. */
 export interface Cell {
@@ -39,16 +39,27 @@ export function step(
       return result.version === undefined || result.version === cell.version ? state : undefined;
     }
     case "missing":
-      return action.kind !== "batch" && !state.cells.has(action.key) ? state : undefined;
+      return hasOneKey(action) && !state.cells.has(action.key) ? state : undefined;
     case "refused":
       return allowed ? undefined : state;
   }
   if (!allowed || action.kind === "get") return undefined;
   if (action.kind === "delete" && !state.cells.has(action.key)) return undefined;
+  if (result?.seen?.some((seen) => !isThere(state, seen))) return undefined;
   if (action.kind === "set" && result?.created !== undefined) {
     if (result.created === state.cells.has(action.key)) return undefined;
   }
   return write(state, action, version);
+}
+
+function hasOneKey(action: Action): action is Action & { key: string } {
+  return action.kind !== "batch" && action.kind !== "update";
+}
+
+/** Whether this is what an update reads of a key in this state. */
+function isThere({ cells }: State, { key, value, version }: Seen): boolean {
+  const cell = cells.get(key);
+  return cell?.value === value && (version === undefined || version === cell?.version);
 }
 
 /** A state as text, equal for equal states. */
@@ -71,7 +82,7 @@ function write(state: State, action: Action, version: number | undefined): State
 }
 
 function conditionsHold({ cells }: State, action: Action): boolean {
-  if (action.kind === "get") return true;
+  if (action.kind === "get" || action.kind === "update") return true;
   if (action.kind === "batch") {
     return action.checks.every(({ key, version }) =>
       version === null ? !cells.has(key) : cells.get(key)?.version === version

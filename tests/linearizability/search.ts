@@ -238,7 +238,7 @@ function byPromise(a: Node, b: Node): number {
 
 function withoutValues(action: Action): Action {
   if (action.kind === "set") return { ...action, value: UNSEEN };
-  if (action.kind !== "batch") return action;
+  if (action.kind !== "batch" && action.kind !== "update") return action;
   const changes = action.changes.map(({ key, value }) => ({
     key,
     value: value === undefined ? undefined : UNSEEN,

@@ -58,7 +58,7 @@ class SimulatedRun {
       recorder: this.recorder,
       random: this.#random,
       values: { count: 0 },
-      special: "batches",
+      special: "library",
     };
     this.#clients = Array.from({ length: CLIENTS }, (_, id) => new Client(id, workload));
   }

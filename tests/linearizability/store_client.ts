@@ -10,7 +10,7 @@ import type {
   WriteResult,
 } from "../../lib/store/types.ts";
 import type { SeededRandom } from "../support/seeded_random.ts";
-import type { Action, Condition, Result } from "./operation.ts";
+import type { Action, BatchChange, Condition, Result, Seen } from "./operation.ts";
 import { fromBytes, toBytes } from "./workload.ts";
 
 /** How many of the calls block, where a store takes both kinds. */
@@ -25,6 +25,7 @@ export async function performOn(
   try {
     const blocking = random.chance(BLOCKING_SHARE);
     if (action.kind === "get") return await read(store, action.key, blocking, random.chance(0.5));
+    if (action.kind === "update") return await update(store, action);
     const result = await (blocking ? writeSync(store, action) : write(store, action));
     // A batch of nothing has written nothing: the version says what the store's newest one is.
     const isEmpty = action.kind === "batch" && action.changes.length === 0;
@@ -54,7 +55,32 @@ async function read(
   return { kind: "found", value: fromBytes(bytes), version: undefined };
 }
 
-type Write = Exclude<Action, { kind: "get" }>;
+type Update = Action & { kind: "update" };
+
+/** Thrown by an update that only wanted to look. */
+class OnlyLooked extends Error {}
+
+async function update(store: KvStore, action: Update): Promise<Result> {
+  let seen: Seen[] = [];
+  const call = store.update((newest) => {
+    seen = action.reads.map((key) => {
+      const { value, version } = newest(key) ?? {};
+      return { key, value: value && fromBytes(value), version };
+    });
+    // To throw must be as good as to write nothing: what was seen holds all the same.
+    if (action.changes.length === 0 && seen.length === 1) throw new OnlyLooked();
+    return opsOf(action);
+  });
+  try {
+    const { version } = await call;
+    return { kind: "done", version: action.changes.length === 0 ? undefined : version, seen };
+  } catch (error) {
+    if (error instanceof OnlyLooked) return { kind: "done", version: undefined, seen };
+    throw error;
+  }
+}
+
+type Write = Exclude<Action, { kind: "get" | "update" }>;
 
 function write(store: KvStore, action: Write): Promise<WriteResult | SetResult> {
   switch (action.kind) {
@@ -84,7 +110,7 @@ function optionsOf(condition: Condition | undefined): SetOptions & DeleteOptions
   return condition;
 }
 
-function opsOf({ changes }: Write & { kind: "batch" }): BatchOp[] {
+function opsOf({ changes }: { changes: readonly BatchChange[] }): BatchOp[] {
   return changes.map(({ key, value }) =>
     value === undefined ? { op: "del", key } : { op: "set", key, value: toBytes(value) }
   );

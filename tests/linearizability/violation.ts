@@ -3,7 +3,7 @@
  * without the observations that it has none without.
  */
 
-import { changesOf, describe, isObservation, type Operation } from "./operation.ts";
+import { changesOf, describe, isObservation, type Operation, valuesTold } from "./operation.ts";
 import type { Partition } from "./partition.ts";
 import { stateKey } from "./register_model.ts";
 import { search } from "./search.ts";
@@ -59,7 +59,7 @@ function withoutIdleObservations(operations: Operation[]): Operation[] {
   );
   const mayGo = (operation: Operation) =>
     isObservation(operation) &&
-    !(operation.result?.kind === "found" && untold.has(operation.result.value));
+    !valuesTold(operation.result).some(({ value }) => untold.has(value));
   let kept = operations;
   for (let size = operations.length >> 1; size >= 1; size >>= 1) {
     for (let start = 0; start < kept.length;) {

@@ -2,7 +2,14 @@
 
 import type { SeededRandom } from "../support/seeded_random.ts";
 import type { HistoryRecorder } from "./history_recorder.ts";
-import { type Action, type Condition, keysOf, type Result } from "./operation.ts";
+import {
+  type Action,
+  type BatchChange,
+  type Condition,
+  keysOf,
+  type Result,
+  valuesTold,
+} from "./operation.ts";
 
 /** Keys that batches may tie together stand in one group. */
 const KEY_GROUPS = [["a1", "a2", "a3"], ["b1", "b2"], ["c"], ["d"], ["e"], ["f"]];
@@ -16,8 +23,8 @@ export interface Workload {
   random: SeededRandom;
   /** Values written so far. */
   values: { count: number };
-  /** What the interface under test has beyond single writes: batches, or the condition ifPresent. */
-  special: "batches" | "ifPresent";
+  /** What the interface under test has beyond single writes: batches and updates, or ifPresent. */
+  special: "library" | "ifPresent";
 }
 
 /** One client. It knows the versions it was told, and makes its writes conditional on them. */
@@ -68,19 +75,32 @@ export class Client {
         ? { kind: "delete", key, condition }
         : { kind: "delete", key };
     }
-    if (special === "batches") return this.#batch(group);
+    if (special === "library") return random.chance(0.5) ? this.#batch(group) : this.#update(group);
     const present: Condition = { ifPresent: true };
     return random.chance(0.5)
       ? { kind: "set", key, value: this.#newValue(), condition: present }
       : { kind: "delete", key, condition: present };
   }
 
-  #batch(group: readonly string[]): Action {
+  /** Reads some keys of a group and changes some, the same or others, or none at all. */
+  #update(group: readonly string[]): Action {
     const { random } = this.#workload;
-    const changes = group.map((key) => ({
+    const reads = group.filter(() => random.chance(0.7));
+    const changes = this.#changes(group.filter(() => random.chance(0.6)));
+    return { kind: "update", reads: reads.length === 0 ? [group[0]!] : reads, changes };
+  }
+
+  #changes(keys: readonly string[]): BatchChange[] {
+    const { random } = this.#workload;
+    return keys.map((key) => ({
       key,
       value: random.chance(0.25) ? undefined : this.#newValue(),
     }));
+  }
+
+  #batch(group: readonly string[]): Action {
+    const { random } = this.#workload;
+    const changes = this.#changes(group);
     const checked = random.pick(group);
     const checks = random.chance(0.5)
       ? [{ key: checked, version: this.#versions.get(checked) ?? null }]
@@ -95,7 +115,11 @@ export class Client {
   }
 
   #learn(action: Action, result: Result): void {
-    if (action.kind === "batch") {
+    if (action.kind === "batch" || action.kind === "update") {
+      for (const { key, version } of valuesTold(result)) {
+        if (version === undefined) this.#versions.delete(key);
+        else this.#versions.set(key, version);
+      }
       if (result.kind !== "done" || result.version === undefined) return;
       const first = result.version - action.changes.length + 1;
       action.changes.forEach(({ key }, index) => this.#versions.set(key, first + index));
