@@ -11,7 +11,7 @@ import { formatNodeId } from "../format/node_id.ts";
 import { NODE_ID_BYTES } from "../format/control_record.ts";
 import { frameLengthOf } from "../format/record.ts";
 import type { FileSystem } from "../fs/file_system.ts";
-import { LSN_LIMIT } from "../limits.ts";
+import { LSN_LIMIT, SEGMENT_BYTES_LIMIT } from "../limits.ts";
 import { type RandomSource, systemRandom } from "../random.ts";
 import { copyRecords } from "./record_copy.ts";
 import { checkDestination, NewStore } from "./new_store.ts";
@@ -125,6 +125,7 @@ class Repair {
     this.#noteUnfinished();
     this.#noteMissing();
     for (const segmentNumber of this.#choice.segments.keys()) await this.#gather(segmentNumber + 1);
+    this.#passMissingVersions();
     report.recordsReadable = this.#index.recordsReadable;
     this.#raiseLsn((this.#found.active?.droppedLsn ?? 0) + 1);
     this.#judgeCompleteness();
@@ -156,6 +157,13 @@ class Repair {
       const path = joinPath(this.#report.source, WAL_NAME);
       this.#report.lost.push({ path, offset: 0, length: 0, reason: "there is no segment at all" });
     }
+  }
+
+  /** If the newest segment is missing, nobody knows how many versions it had. */
+  #passMissingVersions(): void {
+    const newest = this.#found.active?.segments.at(-1);
+    if (newest === undefined || !this.#choice.missing.includes(newest.fileId)) return;
+    this.#raiseLsn(this.#lsnNext + Math.ceil(SEGMENT_BYTES_LIMIT / FRAME_BYTES_MIN));
   }
 
   /** Reads one segment into the index, and draws up its account. */

@@ -2,6 +2,7 @@
 
 import type { File } from "../fs/file_system.ts";
 import { findDurableOffset } from "../log/recovery.ts";
+import { SEGMENT_BYTES_LIMIT } from "../limits.ts";
 import type { BrokenBatchReport, LostRange } from "./repair_report.ts";
 import type { Judgement, LsnWindow } from "./run_judgement.ts";
 import type { BrokenBatch } from "./segment_survey.ts";
@@ -20,7 +21,7 @@ export interface SegmentLosses {
   /** Records of batches that are not whole. */
   leftOut: LsnRange[];
   tornBytes: number;
-  /** Bytes behind the last record of the segment in which there may have been more. */
+  /** Bytes behind the last record of the segment, there or not, in which there may have been more. */
   tailBytes: number;
 }
 
@@ -50,6 +51,10 @@ export function findLosses(
   };
   const missingEnd = findMissingEnd(segment, judgement, window, isNewest);
   if (missingEnd !== undefined) losses.lost.push(missingEnd);
+  if (missingEnd !== undefined && missingEnd.recordsLost !== 0) {
+    // The newest one may have grown since ACTIVE was written: nobody knows how long it was.
+    losses.tailBytes += isNewest ? SEGMENT_BYTES_LIMIT : missingEnd.length;
+  }
   return losses;
 }
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { joined, withFile } from "../support/disk_image.ts";
+import { bytesOf, joined, withFile } from "../support/disk_image.ts";
+import { leftByKill } from "../support/killed_store.ts";
 import { LAZY, pattern } from "../support/test_store.ts";
 import {
   changed,
@@ -14,7 +15,7 @@ import {
   writtenBy,
 } from "./prepared_stores.ts";
 import { repairImage } from "./repaired_store.ts";
-import { framesIn, isRecord } from "./written_records.ts";
+import { framesIn, isRecord, segmentNames } from "./written_records.ts";
 
 test("repair: the file cut at every length keeps all records before the cut", async () => {
   const image = await tenKeys();
@@ -83,4 +84,30 @@ test("repair: versions that were lost with the end are not given out again", asy
   const { report, versionNext } = await repairImage(harmed(image, recordOf(image, "j"), 30), NOW);
   assert.equal(report.complete, false);
   assert(versionNext > 10);
+});
+
+test("repair: versions of records that are missing at the end are not given out again", async () => {
+  const image = await tenKeys();
+  const size = bytesOf(image, FIRST_SEGMENT).length;
+  for (const length of [0, 30, 59, 300, recordOf(image, "j").offset]) {
+    const cut = changed(image, FIRST_SEGMENT, (bytes) => bytes.slice(0, length));
+    const { versionNext } = await repairImage(cut, NOW);
+    assert(versionNext > 10, `cut to ${length} of ${size} bytes, then ${versionNext}`);
+  }
+});
+
+test("repair: neither are those of a newest segment that is missing, however long it was", async () => {
+  const image = await leftByKill(async (store) => {
+    for (let key = 0; key < 30; key++) await store.set(`k${key}`, pattern(300));
+    for (let key = 0; key < 50; key++) store.setSync("k", "");
+  }, { segmentBytesMax: 8192 });
+  const newest = segmentNames(image).at(-1)!;
+  const records = framesIn(image, newest).filter(isRecord);
+  assert(newest !== FIRST_SEGMENT && records.length > 20, `${records.length}`);
+  const last = records.at(-1)!;
+  const missing = await repairImage(withFile(image, newest, undefined), NOW);
+  assert(missing.versionNext > last.lsn, `${missing.versionNext}, but ${last.lsn} was given out`);
+  // ACTIVE was written when there was nothing but the first frame in it.
+  const cut = await repairImage(changed(image, newest, (bytes) => bytes.slice(0, 30)), NOW);
+  assert(cut.versionNext > last.lsn, `${cut.versionNext}, but ${last.lsn} was given out`);
 });

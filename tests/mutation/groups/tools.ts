@@ -223,6 +223,27 @@ export const toolsMutants: MutantGroup = {
       tests: ["tools/source_untouched"],
     },
     {
+      name: "repair: versions of an end that is missing are given out again",
+      file: "lib/tools/segment_losses.ts",
+      find: "    losses.tailBytes += isNewest ? SEGMENT_BYTES_LIMIT : missingEnd.length;\n",
+      replace: "",
+      why: "somebody may still know what another value had that version",
+      tests: ["tools/repair_tail"],
+    },
+    {
+      name: "repair: versions of a segment that is missing are given out again",
+      file: REPAIR,
+      find: "    this.#passMissingVersions();\n",
+      replace: "",
+      and: [{
+        file: REPAIR,
+        find: "  #passMissingVersions(): void {\n",
+        replace: "  passMissingVersions(): void {\n",
+      }],
+      why: "somebody may still know what another value had that version",
+      tests: ["tools/repair_tail"],
+    },
+    {
       name: "repair: followers are not told to begin anew",
       file: REPAIR,
       find:
