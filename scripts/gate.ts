@@ -50,11 +50,14 @@ const steps: Step[] = [
 ];
 
 const total: Count = { passed: 0, failed: 0 };
+/** Tests that did not run, each with its reason. */
+const skipped = new Set<string>();
 for (const step of steps) {
   const started = performance.now();
   console.log(`== ${step.name}`);
   const { success, output } = await run(step);
   const count = countOf(output) ?? { passed: success ? 1 : 0, failed: 0 };
+  for (const name of skippedIn(output)) skipped.add(name);
   total.passed += count.passed;
   total.failed += success ? 0 : Math.max(1, count.failed);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -63,6 +66,7 @@ for (const step of steps) {
   console.log(`== ${step.name}: ${success ? "ok" : "FAILED"} in ${seconds} s\n`);
   if (!success) break;
 }
+for (const name of skipped) console.log(`not run: ${name}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 Deno.exit(total.failed === 0 ? 0 : 1);
 
@@ -107,6 +111,15 @@ function failuresOf(output: string): string[] {
     const previous = before.findLastIndex((each) => /^\((?:pass|fail|skip)\) /.test(each));
     return [...before.slice(previous + 1), line].join("\n");
   });
+}
+
+/** Names of tests that were skipped, which end with why. */
+function skippedIn(output: string): string[] {
+  // deno-lint-ignore no-control-regex
+  const lines = output.replace(/\x1b\[[0-9;]*m/g, "").split("\n");
+  return lines.flatMap((line) =>
+    /^(?:\(skip\) )?(.+ \[skipped: .+?\])(?: |$)/.exec(line)?.[1] ?? []
+  );
 }
 
 /** Reads the summary of `deno test` or `bun test`; undefined if there is none. */
