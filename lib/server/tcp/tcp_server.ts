@@ -10,7 +10,6 @@ import {
   TCP_FIRST_COMMAND_MS,
   TCP_IDLE_MS,
   TCP_INPUT_BYTES_HELD_MAX,
-  TCP_LONG_READS_MAX,
   TCP_OUTPUT_BYTES_CALM,
   TCP_OUTPUT_BYTES_HELD_MAX,
   TCP_OUTPUT_BYTES_MAX,
@@ -26,7 +25,6 @@ import type { TlsFiles } from "../tls_files.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext, SessionFactory, TcpLimits } from "./connection_context.ts";
 import { listenOn, type SocketListener } from "./listen.ts";
-import { ReadSlots } from "./read_slots.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
 import { RespEncoder } from "./resp/resp_encoder.ts";
 import { RespService } from "./resp/resp_service.ts";
@@ -128,9 +126,7 @@ export class TcpServer implements AsyncDisposable {
     const limits = limitsOf(options.limits);
     const { clock } = telemetry;
     const { valueBytesMax } = limits;
-    const longReads = new ReadSlots(TCP_LONG_READS_MAX);
     const resp = new RespService(observed, {
-      longReads,
       access,
       allowFlush,
       clock,
@@ -149,7 +145,7 @@ export class TcpServer implements AsyncDisposable {
       held: metrics.held,
       output,
       encoder: new RespEncoder(output),
-      text: { store: observed, access, longReads, onFailure },
+      text: { store: observed, access, onFailure },
       createSession: options.createSession ?? ((connection) => resp.open(connection)),
       slowRequestMs,
     };

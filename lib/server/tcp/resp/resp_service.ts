@@ -4,12 +4,10 @@ import { getLogger } from "@logtape/logtape";
 import {
   KEY_BYTES_MAX_DEFAULT,
   RESP_BYTES_HELD_MAX,
-  TCP_LONG_READS_MAX,
   VALUE_BYTES_MAX_DEFAULT,
 } from "../../../limits.ts";
 import { type Clock, type RandomSource, systemClock, systemRandom } from "../../../mod.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
-import { ReadSlots } from "../read_slots.ts";
 import type { CommandTable } from "./command_lookup.ts";
 import { COMMAND_TABLE } from "./command_table.ts";
 import type { KeyspaceLimits } from "./keyspace.ts";
@@ -39,8 +37,6 @@ export interface RespServiceOptions {
   valueBytesMax?: number;
   /** What `CONFIG GET` says beside or instead of what it says by itself. */
   config?: Readonly<Record<string, string>>;
-  /** Limits how many long values are read at once (default: those of this service alone). */
-  longReads?: ReadSlots;
   /** Version of this program, for `INFO`. */
   version?: string;
   /** The clock that the store goes by (default: the machine's). */
@@ -77,7 +73,6 @@ export class RespService {
   readonly limits: KeyspaceLimits;
   readonly access: PasswordCheck | undefined;
   readonly allowFlush: boolean;
-  readonly longReads: ReadSlots;
   readonly config: Readonly<Record<string, string>>;
   readonly version: string;
   readonly commands: CommandTable = COMMAND_TABLE;
@@ -102,7 +97,6 @@ export class RespService {
     };
     this.access = options.access;
     this.allowFlush = options.allowFlush ?? options.access === undefined;
-    this.longReads = options.longReads ?? new ReadSlots(TCP_LONG_READS_MAX);
     this.config = options.config ?? {};
     this.version = options.version ?? "0.0.0";
     this.#logger = options.logger ?? getLogger(["cairn", "tcp"]);

@@ -142,10 +142,7 @@ export class RespSession implements Session {
   #read(command: DataCommand, args: readonly Uint8Array[]): Reply | Promise<Reply> {
     if (command.readsValues) {
       if (command.name === "get") return this.#get(args[1]!);
-      if (this.#readsLong(command, args)) {
-        const copy = copied(args);
-        return this.#readInTurn(() => this.#readLong(command, copy));
-      }
+      if (this.#readsLong(command, args)) return this.#readLong(command, copied(args));
     }
     return command.run(this.#keyspace(this.#durable), args);
   }
@@ -158,19 +155,9 @@ export class RespSession implements Session {
     }
     this.#service.counts.hits++;
     if (info.size > BLOCKING_READ_BYTES_MAX) {
-      const copy = key.slice();
-      return this.#readInTurn(async () => bulk(await this.#store.get(copy)));
+      return this.#store.get(key).then(bulk, this.#errorReply);
     }
     return bulk(this.#store.getSync(key));
-  }
-
-  /**
-   * Reads from the disk, when it is this client's turn. What follows is held back: a write must not
-   * be seen by a read before it, and how much a client asks for must not decide how much is in memory.
-   */
-  #readInTurn(read: () => Promise<Reply>): Promise<Reply> {
-    this.#held = [];
-    return this.#finishAlone(this.#service.longReads.run(read));
   }
 
   /** Whether one of the values is long. Throws if all of them are too long together. */
@@ -189,15 +176,19 @@ export class RespSession implements Session {
   }
 
   async #readLong(command: DataCommand, args: readonly Uint8Array[]): Promise<Reply> {
-    const keys = keysOf(command, args);
-    // All are looked up before anything is waited for: they are as of one moment.
-    const values = await Promise.all(keys.map((key) => this.#store.get(key)));
-    const valueByKey = new Map(keys.map((key, index) => [latin1(key), values[index]]));
-    const read = (key: Uint8Array) => {
-      const value = valueByKey.get(latin1(key));
-      return value === undefined ? undefined : { value };
-    };
-    return command.run(this.#keyspace({ read }), args);
+    try {
+      const keys = keysOf(command, args);
+      // All are looked up before anything is waited for: they are as of one moment.
+      const values = await Promise.all(keys.map((key) => this.#store.get(key)));
+      const valueByKey = new Map(keys.map((key, index) => [latin1(key), values[index]]));
+      const read = (key: Uint8Array) => {
+        const value = valueByKey.get(latin1(key));
+        return value === undefined ? undefined : { value };
+      };
+      return command.run(this.#keyspace({ read }), args);
+    } catch (thrown) {
+      return this.#errorReply(thrown);
+    }
   }
 
   /**
@@ -324,17 +315,17 @@ export class RespSession implements Session {
       const reply = command.run(this.#client, args);
       if (!(reply instanceof Promise)) return reply;
       this.#held = [];
-      return this.#finishAlone(reply);
+      return this.#finishSweep(reply);
     }
     this.#held = [];
     const idle = new Promise<void>((resolve) => this.#onIdle = resolve);
-    return this.#finishAlone(idle.then(() => {
+    return this.#finishSweep(idle.then(() => {
       this.#onIdle = undefined;
       return command.run(this.#client, args);
     }));
   }
 
-  async #finishAlone(result: Promise<Reply>): Promise<Reply> {
+  async #finishSweep(result: Promise<Reply>): Promise<Reply> {
     try {
       return await result;
     } catch (thrown) {

@@ -7,7 +7,6 @@
 import { KvError } from "../../../errors.ts";
 import type { KvStore } from "../../../mod.ts";
 import type { Access, AccessControl } from "../../access_control.ts";
-import type { ReadSlots } from "../read_slots.ts";
 import type { TextCommandName, TextParser } from "./text_parser.ts";
 import {
   errorReply,
@@ -29,8 +28,6 @@ export interface TextSessionContext {
   store: TextStore;
   /** Without it, no token is needed. */
   access: AccessControl | undefined;
-  /** Shared by all connections. */
-  longReads: ReadSlots;
   /** Told of errors that nobody expects. */
   onFailure: (error: unknown) => void;
 }
@@ -58,8 +55,7 @@ export class TextSession {
   /** Whether a command can only be executed when some before it are answered. */
   mustWait(name: TextCommandName): boolean {
     // One long value at a time: how many a client asks for does not decide how many are in memory.
-    // Nor must what is written behind it be what it reads, when its turn comes.
-    return this.#isReading || (name === "GET" && this.#writesInFlight > 0);
+    return name === "GET" && (this.#writesInFlight > 0 || this.#isReading);
   }
 
   /** Executes the command that a parser has found. Never throws. */
@@ -107,9 +103,7 @@ export class TextSession {
   async #getLong(key: Uint8Array): Promise<TextReply> {
     this.#isReading = true;
     try {
-      const { store, longReads } = this.#context;
-      const copy = key.slice(); // the view may be of other bytes by the time the read begins
-      const value = await longReads.run(() => store.get(copy));
+      const value = await this.#context.store.get(key);
       return value === undefined ? NOT_FOUND : valueReply(value);
     } catch (error) {
       return this.#failed(error);
