@@ -10,6 +10,11 @@ import {
 import { RespWorld } from "../support/resp_peer.ts";
 import { textOf, wordsOf } from "../support/resp_text.ts";
 import { LAZY } from "../support/test_store.ts";
+import { valueOf } from "../server/prometheus_text.ts";
+import { command } from "../tcp/stub_session.ts";
+import { TcpService } from "../tcp/tcp_service.ts";
+
+const MIB = 1 << 20;
 
 test("limits: commands of a transaction", async () => {
   await using world = await RespWorld.open();
@@ -70,6 +75,39 @@ test("limits: bytes of values that one command or transaction reads or writes", 
   assert.match(errors.at(-1)!, /too long together/);
   await peer.expect(["get done", '"1"'], ["strlen long", `:${valueBytesMax}`]);
 });
+
+for (
+  const [where, before] of [
+    ["alone", ""],
+    ["behind a write", command("SET", "a", "1")],
+    ["behind a look at all keys", command("SET", "a", "1") + command("DBSIZE")],
+    ["behind a long value", command("GET", "long")],
+  ] as const
+) {
+  for (const name of ["GET", "MGET", "GETRANGE"]) {
+    test(`limits: long values that a pipeline asks for with ${name} ${where}`, async () => {
+      await using service = await TcpService.start();
+      const value = new Uint8Array(MIB).fill(120);
+      await service.store.set("long", value);
+      await service.store.set("short", value.subarray(0, 60_000));
+      const client = service.connect();
+      client.room = 0;
+      const range = name === "GETRANGE" ? ["0", "-1"] : [];
+      const pair = command(name, "long", ...range) + command(name, "short", ...range);
+      client.send(before + pair.repeat(20) + command("PING"));
+      for (let round = 0; round < 10; round++) await service.settle();
+      const unsent = valueOf(await service.scrape(), "cairn_tcp_unsent_bytes");
+      assert(unsent > 0 && unsent < 3 * MIB, `${unsent} bytes`);
+      client.room = Infinity;
+      while (!client.text.endsWith("+PONG\r\n")) {
+        client.take(Infinity);
+        await service.settle();
+      }
+      const expected = 20 * (value.length + 60_000);
+      assert(client.text.length > expected && client.text.length < expected + 2 * MIB);
+    });
+  }
+}
 
 test("limits: a reply that nobody takes any more holds nothing", async () => {
   await using world = await RespWorld.open();

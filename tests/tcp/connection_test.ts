@@ -146,6 +146,23 @@ test("connection: too many commands in flight wait, and so does the client in th
   assert(!client.isPaused);
 });
 
+test("connection: while its session is busy, no command is executed", async () => {
+  const made: StubSession[] = [];
+  await using service = await TcpService.start({ createSession: stubSessions(made) });
+  const client = service.connect();
+  client.send(command("WAIT", "1"));
+  made[0]!.isBusy = true;
+  client.send(command("WAIT", "2") + "GET a\n");
+  assert.equal(made[0]!.executed.length, 1);
+  made[0]!.isBusy = false;
+  made[0]!.answer("1");
+  await soon();
+  assert.equal(made[0]!.executed.length, 2);
+  made[0]!.answer("2");
+  await soon();
+  assert.equal(client.text, "+1\r\n+2\r\nNOT_FOUND\n");
+});
+
 test("connection: one client's thousands of commands let others have their turn", async () => {
   const made: StubSession[] = [];
   await using service = await TcpService.start({ createSession: stubSessions(made) });

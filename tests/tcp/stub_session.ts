@@ -10,6 +10,7 @@ export class StubSession implements Session {
   protocol: 2 | 3 = 2;
   isClosing = false;
   isAuthenticated = true;
+  isBusy = false;
   isClosed = false;
   readonly connection: SessionConnection;
   /** Commands executed. */

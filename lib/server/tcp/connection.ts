@@ -211,7 +211,7 @@ export class Connection implements TransportEvents, SessionConnection {
 
   #hasTooMuchUnderWay(): boolean {
     const { commandsInFlightMax, outputBytesCalm } = this.#context.limits;
-    return this.#replies.length >= commandsInFlightMax ||
+    return this.#replies.length >= commandsInFlightMax || this.#session?.isBusy === true ||
       this.#outbox.unsentBytes > outputBytesCalm;
   }
 

@@ -57,6 +57,7 @@ export class Keyspace {
   readonly #changes: Change[] = [];
   /** The changes by key; built when first read after a change. */
   #newest: Map<string, Change> | undefined;
+  readonly #bytesMax: number;
   /** Bytes of values that may still be read and written. */
   #bytesLeft: number;
 
@@ -64,7 +65,13 @@ export class Keyspace {
     this.#source = source;
     this.now = now;
     this.limits = limits;
-    this.#bytesLeft = Math.max(RESP_BYTES_TOUCHED_MAX, 4 * limits.valueBytesMax);
+    this.#bytesMax = Math.max(RESP_BYTES_TOUCHED_MAX, 4 * limits.valueBytesMax);
+    this.#bytesLeft = this.#bytesMax;
+  }
+
+  /** Bytes of values that were read and written so far. */
+  get bytesTouched(): number {
+    return this.#bytesMax - this.#bytesLeft;
   }
 
   /** What is stored under a key; undefined if there is nothing. */

@@ -9,7 +9,7 @@
  *   until it is done itself.
  */
 
-import { RESP_BYTES_TOUCHED_MAX } from "../../../limits.ts";
+import { RESP_BYTES_TOUCHED_MAX, TCP_OUTPUT_BYTES_CALM } from "../../../limits.ts";
 import type { Entry, KeyInput } from "../../../mod.ts";
 import { isWord, latin1, utf8 } from "./arguments.ts";
 import { type Command, type DataCommand, fitsArity, keysOf, type SweepCommand } from "./command.ts";
@@ -25,6 +25,8 @@ import { copied, type QueuedCommand, Transaction, type WatchedKey } from "./tran
 
 /** Longer values are read on another thread. */
 const BLOCKING_READ_BYTES_MAX = 64 * 1024;
+/** Replies that hold no more than this are not counted: a connection has 1024 of them at most. */
+const SHORT_BYTES_MAX = 1024;
 const SHOWN_BYTES_MAX = 128;
 
 /** A command that waits for one that looks at all keys. */
@@ -41,6 +43,9 @@ export class RespSession implements Session {
   readonly #durable: KeyspaceSource;
   readonly #transaction: Transaction;
   #writesInFlight = 0;
+  #longReads = 0;
+  /** Bytes of values, roughly, that replies hold which wait for writes. */
+  #bytesWaiting = 0;
   #onIdle: (() => void) | undefined;
   #held: HeldCommand[] | undefined;
 
@@ -63,6 +68,15 @@ export class RespSession implements Session {
   /** Whether a password was given, if one is needed. */
   get isAuthenticated(): boolean {
     return this.#client.access !== "none";
+  }
+
+  /**
+   * True while a long value is read or all keys are looked at, and while the replies that wait hold
+   * much: how many values a client asks for does not decide how many are in memory.
+   */
+  get isBusy(): boolean {
+    return this.#longReads > 0 || this.#held !== undefined ||
+      this.#bytesWaiting > TCP_OUTPUT_BYTES_CALM;
   }
 
   execute(args: readonly Uint8Array[]): Reply | Promise<Reply> {
@@ -155,7 +169,9 @@ export class RespSession implements Session {
     }
     this.#service.counts.hits++;
     if (info.size > BLOCKING_READ_BYTES_MAX) {
-      return this.#store.get(key).then(bulk, this.#errorReply);
+      const value = this.#store.get(key);
+      this.#longReads++;
+      return value.then(bulk, this.#errorReply).finally(this.#endLongRead);
     }
     return bulk(this.#store.getSync(key));
   }
@@ -176,6 +192,7 @@ export class RespSession implements Session {
   }
 
   async #readLong(command: DataCommand, args: readonly Uint8Array[]): Promise<Reply> {
+    this.#longReads++;
     try {
       const keys = keysOf(command, args);
       // All are looked up before anything is waited for: they are as of one moment.
@@ -188,8 +205,14 @@ export class RespSession implements Session {
       return command.run(this.#keyspace({ read }), args);
     } catch (thrown) {
       return this.#errorReply(thrown);
+    } finally {
+      this.#endLongRead();
     }
   }
+
+  #endLongRead = (): void => {
+    this.#longReads--;
+  };
 
   /**
    * Executes on the newest state, writes in flight included, and writes what has changed. The reply
@@ -197,8 +220,9 @@ export class RespSession implements Session {
    */
   #update(run: (keys: Keyspace, newest: NewestOf) => Reply): Promise<Reply> {
     let reply: Reply = OK;
+    let byteLength = 0;
     this.#writesInFlight++;
-    return this.#store.update((newest) => {
+    const replied = this.#store.update((newest) => {
       const keys = this.#keyspace({ read: newest });
       try {
         reply = run(keys, newest);
@@ -206,8 +230,12 @@ export class RespSession implements Session {
         reply = this.#errorReply(thrown);
         return [];
       }
+      byteLength = keys.bytesTouched;
       return keys.operations();
     }).then(() => this.#finish(reply), this.#fail);
+    if (byteLength <= SHORT_BYTES_MAX) return replied;
+    this.#bytesWaiting += byteLength;
+    return replied.finally(() => this.#bytesWaiting -= byteLength);
   }
 
   #keyspace(source: KeyspaceSource): Keyspace {

@@ -21,6 +21,11 @@ export interface Session {
   /** Whether a token was sent, if one is needed: until then, commands have to be short. */
   readonly isAuthenticated?: boolean;
   /**
+   * Whether the replies under way hold so much memory that the next command is to wait for one of
+   * them. Only true while a promise of {@link execute} is pending: it is asked again after each.
+   */
+  readonly isBusy?: boolean;
+  /**
    * Executes a command: its name and arguments, at least one. They are views that hold only until
    * this returns. Never throws or rejects for anything a client sends; a promise stands for a reply
    * that has to wait, for an fsync as a rule, and further commands may be executed meanwhile.
