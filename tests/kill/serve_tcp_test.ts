@@ -1,4 +1,4 @@
-/** `cairn serve`, killed under pipelines of the text protocol: what got its OK is there. */
+/** `cairn serve`, killed under pipelines of both protocols: what got its OK is there. */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -51,6 +51,19 @@ testUnless(
   ROUNDS * ROUND_MS_MAX,
 );
 
+/** How a protocol writes a set of text that is ASCII, and what it answers. */
+const PROTOCOLS = [
+  {
+    set: (key: string, value: string) => `SET ${key} ${value.length}\n${value}`,
+    done: "OK\n",
+  },
+  {
+    set: (key: string, value: string) =>
+      `*3\r\n$3\r\nSET\r\n$${key.length}\r\n${key}\r\n$${value.length}\r\n${value}\r\n`,
+    done: "+OK\r\n",
+  },
+] as const;
+
 /** Sends sets of keys of its own, many at a time, until the server is gone. */
 async function pipeline(
   server: ServerProcess,
@@ -59,6 +72,7 @@ async function pipeline(
   random: SeededRandom,
   nextSequence: () => number,
 ): Promise<void> {
+  const { set, done } = PROTOCOLS[number % PROTOCOLS.length]!;
   using client = await RawClient.connect(server.tcpPort);
   const inFlight: Request[] = [];
   let answered = 0;
@@ -68,13 +82,13 @@ async function pipeline(
       const key = `client-${number}/key-${random.below(KEYS_EACH)}`;
       const value = `${nextSequence()} `.padEnd(random.pick([10, 200, 5000]), "-");
       inFlight.push(log.issue(key, value));
-      batch += `SET ${key} ${value.length}\n${value}`;
+      batch += set(key, value);
     }
     client.send(batch);
-    await client.until((text) => client.isClosed || text.length >= answered + 3);
+    await client.until((text) => client.isClosed || text.length >= answered + done.length);
     // Replies keep the order of commands; one that is cut short does not count.
-    for (; client.text.length >= answered + 3; answered += 3) {
-      assert.equal(client.text.slice(answered, answered + 3), "OK\n");
+    for (; client.text.length >= answered + done.length; answered += done.length) {
+      assert.equal(client.text.slice(answered, answered + done.length), done);
       log.acknowledge(inFlight.shift()!);
     }
   }
