@@ -76,6 +76,26 @@ testUnless(missing("bash", "curl"), "README.md: the tour of HTTP", async () => {
   }
 });
 
+/** The tour of TCP: a block for clients of Redis, and one for netcat. */
+const TCP_BLOCKS = [["redis-cli", "redis-benchmark"], ["nc"]] as const;
+for (const [index, programs] of TCP_BLOCKS.entries()) {
+  const [program] = programs;
+  testUnless(
+    missing("bash", ...programs),
+    `README.md: the tour of TCP with ${program}`,
+    async () => {
+      using directory = new TemporaryDirectory();
+      await using server = await startServer(directory.join("data"));
+      const blocks = commandsUnder("TCP and Redis clients");
+      assert.equal(blocks.length, TCP_BLOCKS.length);
+      for (const line of blocks[index]!) {
+        assert.match(line, / 8621\b/);
+        await runCommand(line.replace(/ 8621\b/, ` ${server.tcpPort}`), directory.path);
+      }
+    },
+  );
+}
+
 testUnless(missing("bash", "apt-cache"), "README.md: a real data set, and kill -9", async () => {
   using directory = new TemporaryDirectory();
   const [[start, ...rest] = [], tour = []] = commandsUnder("A real data set");
