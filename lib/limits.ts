@@ -48,6 +48,8 @@ export const TCP_COMMANDS_IN_FLIGHT_MAX = 1024;
 export const TCP_COMMAND_BYTES_MAX = 128 << 20;
 /** Bytes of unfinished commands over 64 KiB that a TCP server holds at once, 256 MiB. */
 export const TCP_INPUT_BYTES_HELD_MAX = 256 << 20;
+/** Bytes of long values that a TCP server reads at once, 128 MiB; a longer one alone. */
+export const TCP_LONG_READ_BYTES_MAX = 128 << 20;
 /** Unsent bytes of replies from which on no further command of a connection is executed, 1 MiB. */
 export const TCP_OUTPUT_BYTES_CALM = 1 << 20;
 /** Unsent bytes of replies at which a connection is cut off, 256 MiB. */

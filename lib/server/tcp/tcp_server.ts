@@ -10,6 +10,7 @@ import {
   TCP_FIRST_COMMAND_MS,
   TCP_IDLE_MS,
   TCP_INPUT_BYTES_HELD_MAX,
+  TCP_LONG_READ_BYTES_MAX,
   TCP_OUTPUT_BYTES_CALM,
   TCP_OUTPUT_BYTES_HELD_MAX,
   TCP_OUTPUT_BYTES_MAX,
@@ -25,6 +26,7 @@ import type { TlsFiles } from "../tls_files.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionContext, SessionFactory, TcpLimits } from "./connection_context.ts";
 import { listenOn, type SocketListener } from "./listen.ts";
+import { LongReads } from "./long_reads.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
 import { RespEncoder } from "./resp/resp_encoder.ts";
 import { RespService } from "./resp/resp_service.ts";
@@ -126,7 +128,9 @@ export class TcpServer implements AsyncDisposable {
     const limits = limitsOf(options.limits);
     const { clock } = telemetry;
     const { valueBytesMax } = limits;
+    const longReads = new LongReads(TCP_LONG_READ_BYTES_MAX);
     const resp = new RespService(observed, {
+      longReads,
       access,
       allowFlush,
       clock,
@@ -145,7 +149,7 @@ export class TcpServer implements AsyncDisposable {
       held: metrics.held,
       output,
       encoder: new RespEncoder(output),
-      text: { store: observed, access, onFailure },
+      text: { store: observed, access, onFailure, longReads },
       createSession: options.createSession ?? ((connection) => resp.open(connection)),
       slowRequestMs,
     };

@@ -1,8 +1,9 @@
 /** How a command is found by the name that a client sends. */
 
-import { isWord } from "./arguments.ts";
+import { isWord, utf8 } from "./arguments.ts";
 import type { Command } from "./command.ts";
 
+const SHOWN_BYTES_MAX = 128;
 const SLOTS = 256;
 
 /** Commands by name, in whichever case; looking one up allocates nothing. */
@@ -38,4 +39,14 @@ function slotOf(name: Uint8Array): number {
   const first = name[0]! & 0x1f;
   const last = name[name.length - 1]! & 0x1f;
   return (name.length * 37 + first * 11 + last * 83) & (SLOTS - 1);
+}
+
+/** What Redis says to a command that it does not know. */
+export function unknownCommand(args: readonly Uint8Array[]): string {
+  const name = utf8(args[0]!.subarray(0, SHOWN_BYTES_MAX));
+  let shown = "";
+  for (let at = 1; at < args.length && shown.length < SHOWN_BYTES_MAX; at++) {
+    shown += `'${utf8(args[at]!.subarray(0, SHOWN_BYTES_MAX - shown.length))}' `;
+  }
+  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
 }

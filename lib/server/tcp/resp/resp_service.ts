@@ -4,10 +4,12 @@ import { getLogger } from "@logtape/logtape";
 import {
   KEY_BYTES_MAX_DEFAULT,
   RESP_BYTES_HELD_MAX,
+  TCP_LONG_READ_BYTES_MAX,
   VALUE_BYTES_MAX_DEFAULT,
 } from "../../../limits.ts";
 import { type Clock, type RandomSource, systemClock, systemRandom } from "../../../mod.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
+import { LongReads } from "../long_reads.ts";
 import type { CommandTable } from "./command_lookup.ts";
 import { COMMAND_TABLE } from "./command_table.ts";
 import type { KeyspaceLimits } from "./keyspace.ts";
@@ -31,6 +33,8 @@ export interface RespServiceOptions {
   access?: PasswordCheck | undefined;
   /** Whether `FLUSHALL` and `FLUSHDB` are allowed (default: if no password is needed). */
   allowFlush?: boolean;
+  /** Where long values are read in turn (default: with those of this service alone). */
+  longReads?: LongReads;
   /** Longest key that the store accepts, in bytes (default 64 KiB). */
   keyBytesMax?: number;
   /** Longest value that the store accepts, in bytes (default 64 MiB). */
@@ -77,6 +81,7 @@ export class RespService {
   readonly version: string;
   readonly commands: CommandTable = COMMAND_TABLE;
   readonly cursors: ScanCursors;
+  readonly longReads: LongReads;
   /** When it was made, in milliseconds since the epoch. */
   readonly startedAt: number;
   /** Names this run of the server. */
@@ -100,6 +105,7 @@ export class RespService {
     this.config = options.config ?? {};
     this.version = options.version ?? "0.0.0";
     this.#logger = options.logger ?? getLogger(["cairn", "tcp"]);
+    this.longReads = options.longReads ?? new LongReads(TCP_LONG_READ_BYTES_MAX);
     this.cursors = new ScanCursors(random);
     this.startedAt = this.clock.now();
     const id = new Uint8Array(20);

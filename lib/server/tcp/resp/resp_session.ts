@@ -11,8 +11,9 @@
 
 import { RESP_BYTES_TOUCHED_MAX, TCP_OUTPUT_BYTES_CALM } from "../../../limits.ts";
 import type { Entry, KeyInput } from "../../../mod.ts";
-import { isWord, latin1, utf8 } from "./arguments.ts";
+import { isWord, latin1 } from "./arguments.ts";
 import { type Command, type DataCommand, fitsArity, keysOf, type SweepCommand } from "./command.ts";
+import { unknownCommand } from "./command_lookup.ts";
 import { durableSource, Keyspace, type KeyspaceSource } from "./keyspace.ts";
 import { bulk, error, NULL_ARRAY, NULL_BULK, OK, QUEUED } from "./replies.ts";
 import type { Reply } from "./reply.ts";
@@ -27,7 +28,6 @@ import { copied, type QueuedCommand, Transaction, type WatchedKey } from "./tran
 const BLOCKING_READ_BYTES_MAX = 64 * 1024;
 /** Replies that hold no more than this are not counted: a connection has 1024 of them at most. */
 const SHORT_BYTES_MAX = 1024;
-const SHOWN_BYTES_MAX = 128;
 
 /** A command that waits for one that looks at all keys. */
 interface HeldCommand {
@@ -156,7 +156,8 @@ export class RespSession implements Session {
   #read(command: DataCommand, args: readonly Uint8Array[]): Reply | Promise<Reply> {
     if (command.readsValues) {
       if (command.name === "get") return this.#get(args[1]!);
-      if (this.#readsLong(command, args)) return this.#readLong(command, copied(args));
+      const byteLength = this.#longBytesOf(command, args);
+      if (byteLength > 0) return this.#readLong(command, copied(args), byteLength);
     }
     return command.run(this.#keyspace(this.#durable), args);
   }
@@ -169,15 +170,17 @@ export class RespSession implements Session {
     }
     this.#service.counts.hits++;
     if (info.size > BLOCKING_READ_BYTES_MAX) {
-      const value = this.#store.get(key);
+      const { longReads } = this.#service;
+      const copy = new Uint8Array(key);
       this.#longReads++;
+      const value = longReads.read(info.size, () => this.#store.get(copy));
       return value.then(bulk, this.#errorReply).finally(this.#endLongRead);
     }
     return bulk(this.#store.getSync(key));
   }
 
-  /** Whether one of the values is long. Throws if all of them are too long together. */
-  #readsLong(command: DataCommand, args: readonly Uint8Array[]): boolean {
+  /** Length of the values if one is long, else 0. Throws if all are too long together. */
+  #longBytesOf(command: DataCommand, args: readonly Uint8Array[]): number {
     let isLong = false;
     let byteLength = 0;
     for (const key of keysOf(command, args)) {
@@ -188,21 +191,26 @@ export class RespSession implements Session {
     if (byteLength > Math.max(RESP_BYTES_TOUCHED_MAX, this.#service.limits.valueBytesMax)) {
       throw new RespError("ERR values are too long together for one command: use several");
     }
-    return isLong;
+    return isLong ? byteLength : 0;
   }
 
-  async #readLong(command: DataCommand, args: readonly Uint8Array[]): Promise<Reply> {
+  async #readLong(
+    command: DataCommand,
+    args: readonly Uint8Array[],
+    byteLength: number,
+  ): Promise<Reply> {
     this.#longReads++;
     try {
       const keys = keysOf(command, args);
       // All are looked up before anything is waited for: they are as of one moment.
-      const values = await Promise.all(keys.map((key) => this.#store.get(key)));
+      const read = () => Promise.all(keys.map((key) => this.#store.get(key)));
+      const values = await this.#service.longReads.read(byteLength, read);
       const valueByKey = new Map(keys.map((key, index) => [latin1(key), values[index]]));
-      const read = (key: Uint8Array) => {
+      const found = (key: Uint8Array) => {
         const value = valueByKey.get(latin1(key));
         return value === undefined ? undefined : { value };
       };
-      return command.run(this.#keyspace({ read }), args);
+      return command.run(this.#keyspace({ read: found }), args);
     } catch (thrown) {
       return this.#errorReply(thrown);
     } finally {
@@ -389,12 +397,3 @@ export class RespSession implements Session {
 
 /** Gives the newest entry of a key. */
 type NewestOf = (key: KeyInput) => Entry | undefined;
-
-function unknownCommand(args: readonly Uint8Array[]): string {
-  const name = utf8(args[0]!.subarray(0, SHOWN_BYTES_MAX));
-  let shown = "";
-  for (let at = 1; at < args.length && shown.length < SHOWN_BYTES_MAX; at++) {
-    shown += `'${utf8(args[at]!.subarray(0, SHOWN_BYTES_MAX - shown.length))}' `;
-  }
-  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
-}

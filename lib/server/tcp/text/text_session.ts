@@ -7,6 +7,7 @@
 import { KvError } from "../../../errors.ts";
 import type { KvStore } from "../../../mod.ts";
 import type { Access, AccessControl } from "../../access_control.ts";
+import type { LongReads } from "../long_reads.ts";
 import type { TextCommandName, TextParser } from "./text_parser.ts";
 import {
   errorReply,
@@ -28,6 +29,7 @@ export interface TextSessionContext {
   store: TextStore;
   /** Without it, no token is needed. */
   access: AccessControl | undefined;
+  longReads: LongReads;
   /** Told of errors that nobody expects. */
   onFailure: (error: unknown) => void;
 }
@@ -55,7 +57,8 @@ export class TextSession {
   /** Whether a command can only be executed when some before it are answered. */
   mustWait(name: TextCommandName): boolean {
     // One long value at a time: how many a client asks for does not decide how many are in memory.
-    return name === "GET" && (this.#writesInFlight > 0 || this.#isReading);
+    // A write behind it waits too, as the read may have yet to begin.
+    return this.#isReading || (name === "GET" && this.#writesInFlight > 0);
   }
 
   /** Executes the command that a parser has found. Never throws. */
@@ -91,7 +94,9 @@ export class TextSession {
     const { store } = this.#context;
     try {
       const info = store.stat(key);
-      if (info !== undefined && info.size > BLOCKING_READ_BYTES_MAX) return this.#getLong(key);
+      if (info !== undefined && info.size > BLOCKING_READ_BYTES_MAX) {
+        return this.#getLong(new Uint8Array(key), info.size);
+      }
       // Also if there is none: it is the reads that are counted.
       const value = store.getSync(key);
       return value === undefined ? NOT_FOUND : valueReply(value);
@@ -100,10 +105,11 @@ export class TextSession {
     }
   }
 
-  async #getLong(key: Uint8Array): Promise<TextReply> {
+  async #getLong(key: Uint8Array, byteLength: number): Promise<TextReply> {
     this.#isReading = true;
     try {
-      const value = await this.#context.store.get(key);
+      const { longReads, store } = this.#context;
+      const value = await longReads.read(byteLength, () => store.get(key));
       return value === undefined ? NOT_FOUND : valueReply(value);
     } catch (error) {
       return this.#failed(error);
