@@ -284,6 +284,14 @@ test("connection: many slow readers hold only so much together, but one may hold
   assert.equal(single.outcome, undefined);
 });
 
+test("connection: CONFIG GET tells the limits that it has", async () => {
+  await using service = await TcpService.start({ limits: { clientsMax: 7, idleMs: 9500 } });
+  const client = service.connect();
+  client.send(command("CONFIG", "GET", "maxclients", "timeout"));
+  const expected = ["maxclients", "7", "timeout", "10"].map((each) => `$${each.length}\r\n${each}`);
+  assert.equal(client.text, `*4\r\n${expected.join("\r\n")}\r\n`);
+});
+
 test("connection: unfinished commands hold only so much together", async () => {
   await using service = await TcpService.start({ limits: { inputBytesHeldMax: 3 * MIB } });
   const clients = Array.from({ length: 5 }, () => service.connect());

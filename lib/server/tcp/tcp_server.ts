@@ -127,7 +127,7 @@ export class TcpServer implements AsyncDisposable {
     const observed = telemetry.observe(store);
     const limits = limitsOf(options.limits);
     const { clock } = telemetry;
-    const { valueBytesMax } = limits;
+    const { valueBytesMax, clientsMax, idleMs } = limits;
     const longReads = new LongReads(TCP_LONG_READ_BYTES_MAX);
     const resp = new RespService(observed, {
       longReads,
@@ -137,6 +137,7 @@ export class TcpServer implements AsyncDisposable {
       logger,
       valueBytesMax,
       version,
+      config: { maxclients: String(clientsMax), timeout: String(Math.ceil(idleMs / 1000)) },
     });
     const output = new ReplyBuffer();
     const onFailure = (error: unknown) => logger.error("A command failed: {error}", { error });
