@@ -17,6 +17,8 @@ export interface TcpServerOptions extends HostPort {
   telemetry: Telemetry;
   /** Whether clients of Redis may delete everything at once. */
   allowFlush: boolean;
+  /** Whether writes are acknowledged before they are durable. */
+  isBatched: boolean;
   /** Commands that take so many milliseconds or longer are logged as slow. */
   slowRequestMs: number;
 }
@@ -34,12 +36,13 @@ export async function startTcpServer(
 ): Promise<StartedTcpServer> {
   // Loaded here, so that the other commands start without it.
   const tcp = await import("../server/tcp/mod.ts");
-  const { hostname, port, access, allowFlush, tls, telemetry, slowRequestMs } = options;
+  const { hostname, port, access, allowFlush, tls, telemetry, slowRequestMs, isBatched } = options;
   const connections = connectionLimit(tcp.descriptorsMaxOf, () => {});
   const server = tcp.createTcpServer(store, {
     telemetry,
     slowRequestMs,
     allowFlush,
+    config: { appendfsync: isBatched ? "everysec" : "always" },
     version: buildInfo().version,
     ...(access !== undefined && { access }),
     ...(connections !== undefined && { connections }),

@@ -43,6 +43,19 @@ test("serve: the text protocol, beside HTTP on the same store, and counted", asy
   assert.equal((await server.stop()).exitCode, 0);
 });
 
+test("serve: CONFIG GET tells clients of Redis when writes are durable", async () => {
+  using directory = new TemporaryDirectory();
+  for (const [policy, expected] of [["immediate", "always"], ["batch", "everysec"]]) {
+    await using server = await startServer(directory.path, ["--durability", policy!]);
+    const asked = "*3\r\n$6\r\nCONFIG\r\n$3\r\nGET\r\n$11\r\nappendfsync\r\n";
+    assert(
+      (await netcat(server.tcpPort, asked)).endsWith(`\r\n${expected}\r\n`),
+      policy,
+    );
+    await server.stop();
+  }
+});
+
 test("serve: who speaks HTTP to the TCP port gets nothing", async () => {
   using directory = new TemporaryDirectory();
   await using server = await startServer(directory.path);

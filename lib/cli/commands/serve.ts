@@ -151,9 +151,10 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const shared = { access, tls, telemetry, slowRequestMs: options.slowRequestMillis };
   const httpServer = await HttpServer.start(store, { ...shared, ...http, hostNames });
   const allowFlush = options.allowFlush ?? access === undefined;
+  const isBatched = options.durability === "batch";
   const tcpServer = tcp === false
     ? undefined
-    : await startTcpServer(store, { ...shared, ...tcp, allowFlush });
+    : await startTcpServer(store, { ...shared, ...tcp, allowFlush, isBatched });
   const stop = stopRequested(() => {
     renew({
       access,

@@ -49,6 +49,8 @@ export interface TcpServerOptions {
   telemetry?: Telemetry;
   /** Whether `FLUSHALL` and `FLUSHDB` are allowed (default: if there are no tokens). */
   allowFlush?: boolean;
+  /** What `CONFIG GET` says beside or instead of what it says by itself. */
+  config?: Readonly<Record<string, string>>;
   /** Version of this program, as `INFO` tells it. */
   version?: string;
   /** Executes the RESP commands of a connection (default: the store does). */
@@ -137,7 +139,11 @@ export class TcpServer implements AsyncDisposable {
       logger,
       valueBytesMax,
       version,
-      config: { maxclients: String(clientsMax), timeout: String(Math.ceil(idleMs / 1000)) },
+      config: {
+        maxclients: String(clientsMax),
+        timeout: String(Math.ceil(idleMs / 1000)),
+        ...options.config,
+      },
     });
     const output = new ReplyBuffer();
     const onFailure = (error: unknown) => logger.error("A command failed: {error}", { error });
