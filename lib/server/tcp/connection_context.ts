@@ -21,6 +21,8 @@ export interface TcpLimits {
   commandsInFlightMax: number;
   /** Bytes of unfinished commands over 64 KiB, of all connections. */
   inputBytesHeldMax: number;
+  /** Bytes of long values that are read at once, for all connections; a longer one is read alone. */
+  longReadBytesMax: number;
   /** Unsent bytes of a connection's replies from which on nothing more of it is executed. */
   outputBytesCalm: number;
   /** Unsent bytes at which it is cut off. */

@@ -130,7 +130,7 @@ export class TcpServer implements AsyncDisposable {
     const limits = limitsOf(options.limits);
     const { clock } = telemetry;
     const { valueBytesMax, clientsMax, idleMs } = limits;
-    const longReads = new LongReads(TCP_LONG_READ_BYTES_MAX);
+    const longReads = new LongReads(limits.longReadBytesMax);
     const resp = new RespService(observed, {
       longReads,
       access,
@@ -279,6 +279,7 @@ function limitsOf(given: Partial<TcpLimits> = {}): TcpLimits {
     commandBytesMax: TCP_COMMAND_BYTES_MAX,
     commandsInFlightMax: TCP_COMMANDS_IN_FLIGHT_MAX,
     inputBytesHeldMax: TCP_INPUT_BYTES_HELD_MAX,
+    longReadBytesMax: TCP_LONG_READ_BYTES_MAX,
     outputBytesCalm: TCP_OUTPUT_BYTES_CALM,
     outputBytesMax: TCP_OUTPUT_BYTES_MAX,
     outputBytesHeldMax: TCP_OUTPUT_BYTES_HELD_MAX,
