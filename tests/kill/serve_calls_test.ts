@@ -54,7 +54,7 @@ function scenario(
   const batch = ["--durability", "batch", "--batch-bytes", "4096", "--batch-millis", "3600000"];
   const durability = options.durability === "batch" ? batch : [];
   const log = ["--log-format", "json", "--log-level", "info"];
-  const serve = ["--http", "127.0.0.1:0", ...log, ...segments, ...durability];
+  const serve = ["--http", "127.0.0.1:0", "--no-tcp", ...log, ...segments, ...durability];
   return {
     base: executable.join("base"),
     command: (db) => [executable.path, "serve", "--db", db, ...serve],

@@ -58,6 +58,23 @@ export const directorySyncMutants: MutantGroup = {
       replace: "    const state",
       why: "a killed process leaves names that are not yet durable, and they are relied upon now",
       tests: ["crash/killed_names"],
+      equivalent: {
+        because: "where a killed process has left names, ACTIVE is replaced, which syncs them too",
+        together: "at opening, and ACTIVE is not replaced",
+      },
+    },
+    {
+      name: "at opening, and ACTIVE is not replaced",
+      file: "lib/store/open_log.ts",
+      find: "    fs.syncDirectory(directory);\n    const state",
+      replace: "    const state",
+      and: [{
+        file: "lib/store/open_log.ts",
+        find: "      const isDoubtful = leftovers.names.length > 0 || !log.noted;\n",
+        replace: "      const isDoubtful = leftovers.names.length < 0;\n",
+      }],
+      why: "a killed process leaves names that are not yet durable, and they are relied upon now",
+      tests: ["crash/killed_names"],
     },
     {
       name: "the machine's",

@@ -311,11 +311,7 @@ export const newStoreMutants: MutantGroup = {
       find: "  checkDestination(fs, backup, path, TASK);\n  const directory",
       replace: "  const directory",
       why: "one that cannot be is refused before anything is read",
-      tests: ["tools/restore"],
-      equivalent: {
-        because:
-          "it is asked again before anything is written; only the backup would be read in vain",
-      },
+      tests: ["tools/linked_destination"],
     },
     {
       name: "restore: a torn tail goes along",
