@@ -20,7 +20,14 @@ const README = readText("README.md");
 function missing(...programs: string[]): string | undefined {
   if (!existsSync(CAIRN)) return "dist/cairn is not built";
   const absent = programs.find((name) => spawnSync(name, ["--version"]).error !== undefined);
-  return absent && `there is no ${absent}`;
+  if (absent !== undefined) return `there is no ${absent}`;
+  return programs.includes("nc") && !closesItsSide() ? "nc has no option -N here" : undefined;
+}
+
+/** Of several programs called nc, OpenBSD's closes its side at the end of its input when told to. */
+function closesItsSide(): boolean {
+  const { stdout, stderr } = spawnSync("nc", ["-h"], { encoding: "utf8" });
+  return /^\s*-N\b/m.test(stdout + stderr);
 }
 
 /** The commands under a heading, block by block. */
