@@ -7,6 +7,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 import { SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import { EXPIRY_POSITION } from "./record_layout.ts";
 
@@ -79,6 +80,30 @@ export class ExpiryQueue {
   /** The record at a position. */
   addressAt(position: number): number {
     return this.#addresses[position >>> CHUNK_SHIFT]![position & CHUNK_MASK]!;
+  }
+
+  /** Writes the queue. */
+  save(image: IndexImageWriter): void {
+    image.words(Int32Array.of(this.size));
+    for (let chunk = 0; chunk << CHUNK_SHIFT < this.size; chunk++) {
+      image.words(new Int32Array(this.#times[chunk]!.buffer));
+      image.words(this.#addresses[chunk]!);
+    }
+  }
+
+  /** Becomes the queue that was saved; the records know their positions already. */
+  load(image: IndexImageReader): void {
+    const [size] = readWords(image, 1);
+    image.expect(size! >= 0, "its number of expiring keys is impossible");
+    this.size = size!;
+    this.#times.length = 0;
+    this.#addresses.length = 0;
+    for (let chunk = 0; chunk << CHUNK_SHIFT < size!; chunk++) {
+      const times = new Float64Array(CHUNK_LENGTH);
+      image.words(new Int32Array(times.buffer));
+      this.#times.push(times);
+      this.#addresses.push(readWords(image, CHUNK_LENGTH));
+    }
   }
 
   /** Bytes held. */

@@ -29,6 +29,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 import type { PagePool } from "./page_pool.ts";
 import { ShardTable } from "./shard_table.ts";
 
@@ -113,6 +114,35 @@ export class HashDirectory {
     this.#shards.visitBucket(this.#shardOfSlice(slice), bucket, visit);
   }
 
+  /** The pages of all shards. */
+  pages(): number[] {
+    return this.#shards.pages();
+  }
+
+  /** Writes everything but the pages themselves. */
+  save(image: IndexImageWriter): void {
+    this.#shards.save(image);
+    image.words(Int32Array.from(this.#shardDepths.subarray(0, this.#shards.count)));
+    image.words(Int32Array.of(this.#depth));
+    image.words(this.#directory.subarray(ENTRIES, ENTRIES + (1 << this.#depth)));
+  }
+
+  /** Becomes the directory that was saved. */
+  load(image: IndexImageReader): void {
+    this.#shards.load(image);
+    const { count } = this.#shards;
+    this.#shardDepths = Uint8Array.from(readWords(image, count));
+    const [depth] = readWords(image, 1);
+    image.expect(depth! >= 1 && depth! <= DEPTH_MAX, "its depth is impossible");
+    this.#depth = depth!;
+    this.#shift = 32 - depth!;
+    const entries = this.#directory.subarray(ENTRIES, ENTRIES + (1 << depth!));
+    image.words(entries);
+    const isSound = entries.every((shard) => shard >= 0 && shard < count);
+    image.expect(isSound, "it names a shard that does not exist");
+    this.#directory[DEPTH] = depth!;
+  }
+
   /** Bytes of bookkeeping in use beside the pages. */
   bookkeepingBytes(): number {
     return (ENTRIES + (1 << this.#depth)) * 4 + this.#shardDepths.byteLength +
@@ -163,7 +193,7 @@ export class HashDirectory {
   #addShard(depth: number): number {
     const shard = this.#shards.add();
     if (shard >= this.#shardDepths.length) {
-      const depths = new Uint8Array(shard * 2);
+      const depths = new Uint8Array(Math.max(64, shard * 2));
       depths.set(this.#shardDepths);
       this.#shardDepths = depths;
     }

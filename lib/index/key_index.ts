@@ -12,16 +12,25 @@
  */
 
 import { assert } from "../assert.ts";
-import { EXPIRES_AT_LIMIT, KEY_BYTES_LIMIT, LSN_LIMIT, SEGMENT_BYTES_LIMIT } from "../limits.ts";
+import { KEY_BYTES_LIMIT, SEGMENT_BYTES_LIMIT } from "../limits.ts";
 import { ExpiryQueue } from "./expiry_queue.ts";
 import { DEPTH_MAX, HashDirectory } from "./hash_directory.ts";
+import {
+  INDEX_LAYOUT,
+  type IndexImageReader,
+  type IndexImageWriter,
+  readWords,
+} from "./index_image.ts";
 import { hashKey } from "./key_hash.ts";
+import type { KeyRange } from "./key_range.ts";
 import { OrderBuild } from "./order_build.ts";
 import { OrderedKeys } from "./ordered_keys.ts";
-import { PAGE_BYTES, PagePool, SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
+import { PAGE_BYTES, PAGE_WORDS, PagePool, SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import { RecordArena } from "./record_arena.ts";
 import { RecordReader } from "./record_reader.ts";
 import {
+  assertMeta,
+  copyWords,
   EXPIRY_POSITION,
   FILE_ID,
   FRAME_LENGTH,
@@ -36,20 +45,6 @@ import {
   writeHeader,
   writeKey,
 } from "./record_layout.ts";
-
-/** Which keys to collect, in byte order. */
-export interface KeyRange {
-  /** Where the range begins; from the first key when absent. */
-  lower?: Uint8Array | undefined;
-  /** Whether `lower` itself is in the range. */
-  lowerInclusive: boolean;
-  /** Where the range ends; with the last key when absent. */
-  upper?: Uint8Array | undefined;
-  /** Whether `upper` itself is in the range; it is not when this is absent. */
-  upperInclusive?: boolean | undefined;
-  /** From the last key of the range down. */
-  reverse: boolean;
-}
 
 /** Options of {@link KeyIndex}. */
 export interface KeyIndexOptions {
@@ -287,6 +282,52 @@ export class KeyIndex extends RecordReader {
     );
   }
 
+  /**
+   * Writes the index as it is, without the order of the keys, and yields after each page of memory.
+   * It must not change before the last one.
+   */
+  *save(image: IndexImageWriter): Generator<void, void> {
+    const pages = Uint32Array.from([...this.#directory.pages(), ...this.#arena.pages()]).sort();
+    const keyBytesHigh = Math.floor(this.#keyBytes / 2 ** 32);
+    image.words(Int32Array.of(INDEX_LAYOUT, this.#hashSeed));
+    image.words(Int32Array.of(this.#size, this.#keyBytes | 0, keyBytesHigh));
+    this.#pool.save(image, pages);
+    this.#directory.save(image);
+    this.#arena.save(image);
+    this.#expiry.save(image);
+    for (const page of pages) {
+      image.page(this.#pageAt(page));
+      yield;
+    }
+  }
+
+  /**
+   * Reads an index that was saved, and yields after each page of memory. The image's reader throws
+   * if it is not one, and where it says so.
+   */
+  static *load(image: IndexImageReader, slabFirst = 0): Generator<void, KeyIndex> {
+    const [layout, hashSeed] = readWords(image, 2);
+    image.expect(layout === INDEX_LAYOUT, "it is of another version of Cairn");
+    const index = new KeyIndex({ hashSeed: hashSeed!, slabFirst });
+    const [size, keyBytesLow, keyBytesHigh] = readWords(image, 3);
+    index.#size = size!;
+    index.#keyBytes = (keyBytesLow! >>> 0) + keyBytesHigh! * 2 ** 32;
+    const pages = index.#pool.load(image);
+    index.#directory.load(image);
+    index.#arena.load(image);
+    index.#expiry.load(image);
+    for (const page of pages) {
+      image.page(index.#pageAt(page));
+      yield;
+    }
+    return index;
+  }
+
+  #pageAt(page: number): Int32Array {
+    const at = page & SLAB_MASK;
+    return this.slabs[page >>> SLAB_SHIFT]!.subarray(at, at + PAGE_WORDS);
+  }
+
   /** Bytes of memory that the index has taken, including what it keeps for reuse. */
   memoryBytes(): number {
     return this.#pool.pagesTouched * PAGE_BYTES + this.#bookkeepingBytes();
@@ -351,21 +392,4 @@ export class KeyIndex extends RecordReader {
     this.#arena.free(address);
     return addressNew;
   }
-}
-
-function assertMeta(offset: number, frameLength: number, lsn: number, expiresAt: number): void {
-  assert(offset >= 0 && offset <= SEGMENT_BYTES_LIMIT, "an offset fits 31 bits");
-  assert(frameLength >= 0 && frameLength <= SEGMENT_BYTES_LIMIT, "a frame length fits 31 bits");
-  assert(lsn >= 0 && lsn <= LSN_LIMIT, "an LSN fits 48 bits");
-  assert(expiresAt >= 0 && expiresAt <= EXPIRES_AT_LIMIT, "an expiry is a date, or 0");
-}
-
-function copyWords(
-  source: Int32Array,
-  sourceStart: number,
-  target: Int32Array,
-  targetStart: number,
-  count: number,
-): void {
-  for (let i = 0; i < count; i++) target[targetStart + i] = source[sourceStart + i]!;
 }

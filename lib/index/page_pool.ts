@@ -13,6 +13,7 @@
  */
 
 import { assert } from "../assert.ts";
+import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 
 /** Bits of an address that name the word within its slab. */
 export const SLAB_SHIFT = 22;
@@ -42,18 +43,18 @@ export class PagePool {
   /** Pages in use now. */
   pagesInUse = 0;
 
+  readonly #slabFirst: number;
   #fresh = 0;
   #freshEnd = 0;
   readonly #free: number[] = [];
+  /** Pages that were free in the image this pool was read from: they occupy no RAM yet. */
+  #untouched: number[] = [];
 
   /** Creates a pool. `slabFirst` leaves lower slabs out, so that tests reach high addresses. */
   constructor(slabFirst = 0) {
     assert(slabFirst >= 0 && slabFirst < SLABS_MAX, "the first slab is addressable");
-    const hole = new Int32Array(new SharedArrayBuffer(0));
-    while (this.slabs.length < slabFirst) this.slabs.push(hole);
-    this.#addSlab(SLAB_WORDS_FIRST);
-    // The first page is never handed out: address 0 means "none" everywhere.
-    this.#fresh += PAGE_WORDS;
+    this.#slabFirst = slabFirst;
+    this.#addFirstSlab();
   }
 
   /** Returns the address of a page. A page used before still holds its old content. */
@@ -61,10 +62,12 @@ export class PagePool {
     this.pagesInUse++;
     const reused = this.#free.pop();
     if (reused !== undefined) return reused;
+    this.pagesTouched++;
+    const untouched = this.#untouched.pop();
+    if (untouched !== undefined) return untouched;
     if (this.#fresh === this.#freshEnd) this.#addSlab(SLAB_WORDS);
     const page = this.#fresh;
     this.#fresh += PAGE_WORDS;
-    this.pagesTouched++;
     return page | 0;
   }
 
@@ -74,6 +77,66 @@ export class PagePool {
     assert(this.pagesInUse > 0, "a page is released once");
     this.pagesInUse--;
     this.#free.push(page | 0);
+  }
+
+  /** Writes which pages there are; `pages`, in ascending order, are those whose content is kept. */
+  save(image: IndexImageWriter, pages: Uint32Array): void {
+    image.words(Int32Array.of(this.slabs.length, this.#fresh, pages.length));
+    image.words(new Int32Array(pages.buffer, pages.byteOffset, pages.length));
+  }
+
+  /** Becomes the pool that was saved. Returns the pages whose content is to be read into it. */
+  load(image: IndexImageReader): Uint32Array {
+    const [slabCount, fresh, pageCount] = readWords(image, 3) as unknown as [
+      number,
+      number,
+      number,
+    ];
+    image.expect(
+      slabCount > this.#slabFirst && slabCount <= SLABS_MAX && pageCount >= 0 &&
+        pageCount <= SLABS_MAX * SLAB_WORDS / PAGE_WORDS,
+      "its number of pages is impossible",
+    );
+    this.slabs.length = 0;
+    this.#addFirstSlab();
+    while (this.slabs.length < slabCount) this.#addSlab(SLAB_WORDS);
+    const isInLastSlab = (fresh & (PAGE_WORDS - 1)) === 0 &&
+      (fresh >>> 0) >= (this.#fresh >>> 0) && (fresh >>> 0) <= this.#freshEnd;
+    image.expect(isInLastSlab, "its number of pages is impossible");
+    this.#fresh = fresh >>> 0;
+    const pages = new Uint32Array(pageCount);
+    image.words(new Int32Array(pages.buffer));
+    this.#leaveOut(image, pages);
+    this.pagesInUse = pageCount;
+    this.pagesTouched = pageCount;
+    return pages;
+  }
+
+  /** Notes the pages that are not among `pages` as free. */
+  #leaveOut(image: IndexImageReader, pages: Uint32Array): void {
+    this.#free.length = 0;
+    this.#untouched = [];
+    let next = 0;
+    for (let slab = this.#slabFirst; slab < this.slabs.length; slab++) {
+      const begin = slab * SLAB_WORDS;
+      const end = slab === this.slabs.length - 1 ? this.#fresh : begin + this.slabs[slab]!.length;
+      const first = slab === this.#slabFirst ? begin + PAGE_WORDS : begin;
+      for (let page = first; page < end; page += PAGE_WORDS) {
+        if (pages[next] === page) next++;
+        else this.#untouched.push(page | 0);
+      }
+    }
+    image.expect(next === pages.length, "it names a page that does not exist");
+    // The lowest are used first.
+    this.#untouched.reverse();
+  }
+
+  #addFirstSlab(): void {
+    const hole = new Int32Array(new SharedArrayBuffer(0));
+    while (this.slabs.length < this.#slabFirst) this.slabs.push(hole);
+    this.#addSlab(SLAB_WORDS_FIRST);
+    // The first page is never handed out: address 0 means "none" everywhere.
+    this.#fresh += PAGE_WORDS;
   }
 
   #addSlab(words: number): void {

@@ -15,11 +15,14 @@
 
 import { assert } from "../assert.ts";
 import { KEY_BYTES_LIMIT } from "../limits.ts";
+import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 import { PAGE_SHIFT, PAGE_WORDS, type PagePool, SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import { DEAD, FRAME_LENGTH, recordWords, recordWordsAt } from "./record_layout.ts";
 
 /** Words of evacuation per freed word; more than 2, see above. */
 const CREDIT_PER_WORD = 4;
+/** The highest number of a page: addresses have 32 bits. */
+const PAGE_NUMBER_MAX = (1 << (32 - PAGE_SHIFT)) - 1;
 /** Further words of evacuation per freed record. */
 const CREDIT_PER_RECORD = 16;
 
@@ -115,6 +118,42 @@ export class RecordArena {
       if (view[at + FRAME_LENGTH]! !== DEAD) return address;
     }
     return 0;
+  }
+
+  /** The pages that hold live records, and the one being filled. */
+  pages(): number[] {
+    const pages: number[] = [];
+    for (let number = 0; number < this.#liveWords.length; number++) {
+      const page = (number << PAGE_SHIFT) | 0;
+      if (page !== 0 && (this.#liveWords[number]! > 0 || page === this.#page)) pages.push(page);
+    }
+    return pages;
+  }
+
+  /** Writes everything but the pages themselves. */
+  save(image: IndexImageWriter): void {
+    const pages = this.pages();
+    image.words(Int32Array.of(this.#page, this.#pageUsedWords, pages.length));
+    for (const page of pages) {
+      const number = page >>> PAGE_SHIFT;
+      image.words(Int32Array.of(number, this.#usedWords[number]!, this.#liveWords[number]!));
+    }
+  }
+
+  /** Becomes the arena that was saved. Evacuation begins anew with the pages that need it. */
+  load(image: IndexImageReader): void {
+    const [page, usedWords, pageCount] = readWords(image, 3) as unknown as [number, number, number];
+    image.expect(usedWords >= 0 && usedWords <= PAGE_WORDS, "a page is filled beyond its end");
+    this.#page = page;
+    this.#pageUsedWords = usedWords;
+    for (let i = 0; i < pageCount; i++) {
+      const [number, used, live] = readWords(image, 3) as unknown as [number, number, number];
+      image.expect(number > 0 && number <= PAGE_NUMBER_MAX, "it names a page that does not exist");
+      while (number >= this.#liveWords.length) this.#growBookkeeping();
+      this.#usedWords[number] = used;
+      this.#liveWords[number] = live;
+      if (((number << PAGE_SHIFT) | 0) !== page) this.#listIfSparse(number);
+    }
   }
 
   /** Bytes of bookkeeping beside the pages. */

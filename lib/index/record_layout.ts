@@ -18,7 +18,13 @@
  */
 
 import { assert } from "../assert.ts";
-import { FILE_ID_LIMIT, KEY_BYTES_LIMIT, LSN_LIMIT, SEGMENT_BYTES_LIMIT } from "../limits.ts";
+import {
+  EXPIRES_AT_LIMIT,
+  FILE_ID_LIMIT,
+  KEY_BYTES_LIMIT,
+  LSN_LIMIT,
+  SEGMENT_BYTES_LIMIT,
+} from "../limits.ts";
 
 /** Word of the hash. */
 export const HASH = 0;
@@ -95,6 +101,19 @@ export function lsnAt(view: Int32Array, at: number): number {
 export function expiresAtAt(view: Int32Array, at: number): number {
   if (!hasExpiryAt(view, at)) return 0;
   return (view[at + EXPIRY_LOW]! >>> 0) + view[at + EXPIRY_HIGH]! * TWO_POW_32;
+}
+
+/** Checks what a key is to point at: it fits the words below. */
+export function assertMeta(
+  offset: number,
+  frameLength: number,
+  lsn: number,
+  expiresAt: number,
+): void {
+  assert(offset >= 0 && offset <= SEGMENT_BYTES_LIMIT, "an offset fits 31 bits");
+  assert(frameLength >= 0 && frameLength <= SEGMENT_BYTES_LIMIT, "a frame length fits 31 bits");
+  assert(lsn >= 0 && lsn <= LSN_LIMIT, "an LSN fits 48 bits");
+  assert(expiresAt >= 0 && expiresAt <= EXPIRES_AT_LIMIT, "an expiry is a date, or 0");
 }
 
 /** Writes all that a key points at. The words of the expiry exist if and only if it is not 0. */
@@ -216,4 +235,15 @@ function lastWord(bytes: Uint8Array, from: number, count: number): number {
   if (count > 1) word |= bytes[from + 1]! << 16;
   if (count > 2) word |= bytes[from + 2]! << 8;
   return word;
+}
+
+/** Copies words from one record, or the key of one, to another. */
+export function copyWords(
+  source: Int32Array,
+  sourceStart: number,
+  target: Int32Array,
+  targetStart: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) target[targetStart + i] = source[sourceStart + i]!;
 }

@@ -23,6 +23,7 @@ import {
   SLOTS_PER_BUCKET,
   tagPattern,
 } from "./hash_shard.ts";
+import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 import { PAGE_WORDS, type PagePool, SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import { HASH, keyEquals } from "./record_layout.ts";
 
@@ -233,6 +234,40 @@ export class ShardTable {
     }
     this.#shards[(source << SHARD_SHIFT) + COUNT]! -= movedCount;
     this.#shards[(target << SHARD_SHIFT) + COUNT]! += movedCount;
+  }
+
+  /** The pages of all shards. */
+  pages(): number[] {
+    const pages: number[] = [];
+    for (let shard = 0; shard < this.#shardCount; shard++) {
+      pages.push(this.#shards[(shard << SHARD_SHIFT) + PAGE]!);
+    }
+    return pages;
+  }
+
+  /** Writes everything but the pages themselves. */
+  save(image: IndexImageWriter): void {
+    image.words(Int32Array.of(this.#shardCount));
+    image.words(this.#shards.subarray(0, this.#shardCount << SHARD_SHIFT));
+  }
+
+  /** Becomes the table that was saved. */
+  load(image: IndexImageReader): void {
+    const [count] = readWords(image, 1);
+    image.expect(count! > 0 && count! <= SHARDS_MAX, "its number of shards is impossible");
+    this.#shardCount = count!;
+    const words = this.#shards.subarray(0, count! << SHARD_SHIFT);
+    image.words(words);
+    for (let at = 0; at < words.length; at += 1 << SHARD_SHIFT) {
+      const isSound = words[at + NEXT]! >= 0 && words[at + NEXT]! < count!;
+      image.expect(isSound, "it names a shard that does not exist");
+      words[at + SEQUENCE] = 0;
+    }
+  }
+
+  /** How many shards there are. */
+  get count(): number {
+    return this.#shardCount;
   }
 
   /** Bytes of bookkeeping in use beside the pages. */

@@ -46,7 +46,7 @@ export function toKey(bytes: Uint8Array): string {
 
 /** An index under test, with a Map that says what must be in it. */
 export class IndexModel {
-  readonly index: KeyIndex;
+  index: KeyIndex;
   readonly entries = new Map<string, Meta>();
   /** Hash of a key; a test may make it a bad one. */
   hash: (bytes: Uint8Array) => number;

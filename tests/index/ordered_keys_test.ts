@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { KeyRange } from "../../lib/index/key_index.ts";
+import type { KeyRange } from "../../lib/index/key_range.ts";
 import { IndexModel, SeededRandom, toBytes, toKey } from "./index_model.ts";
 
 interface TextRange {
