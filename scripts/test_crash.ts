@@ -21,6 +21,7 @@ interface SeedReport {
   faults?: number;
   copies?: number;
   tornTails?: number;
+  checkpoints?: number;
   failure?: string;
 }
 
@@ -54,6 +55,7 @@ let stops = 0;
 let faults = 0;
 let copies = 0;
 let tornTails = 0;
+let checkpoints = 0;
 let failures = 0;
 const progress = setInterval(
   () => console.log(`${done} of ${count} seeds, ${rate()}`),
@@ -63,7 +65,7 @@ const codes = await Promise.all(Array.from({ length: jobs }, (_, job) => runJob(
 clearInterval(progress);
 console.log(
   `${done} seeds from ${from} on, ${stops} stops, ${faults} failures of the disk, ` +
-    `${tornTails} torn tails, ${copies} copies, ${rate()}: ${failures} seeds failed`,
+    `${tornTails} torn tails, ${checkpoints} checkpoints, ${copies} copies, ${rate()}: ${failures} seeds failed`,
 );
 Deno.exit(failures === 0 && done === count && codes.every((code) => code === 0) ? 0 : 1);
 
@@ -90,6 +92,7 @@ function take(report: SeedReport): void {
   faults += report.faults ?? 0;
   copies += report.copies ?? 0;
   tornTails += report.tornTails ?? 0;
+  checkpoints += report.checkpoints ?? 0;
   if (report.failure === undefined) return;
   failures++;
   console.error(`FAILED: ${report.failure}\n`);

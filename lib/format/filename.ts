@@ -6,6 +6,8 @@ export const LOCK_NAME = "LOCK";
 export const WAL_NAME = "wal";
 /** Name of the file that says which segments are the log. */
 export const ACTIVE_NAME = "ACTIVE";
+/** Name of the file that holds the index as of some moment. */
+export const CHECKPOINT_NAME = "CHECKPOINT";
 /** Name of the file with the identity of the store. */
 export const NODE_ID_NAME = "NODE_ID";
 /** Ending of files that are being written and count for nothing yet. */

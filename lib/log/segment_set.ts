@@ -42,6 +42,11 @@ export class SegmentSet {
     return bytes;
   }
 
+  /** Whether nothing points at segments any more that were replaced. */
+  get isSettled(): boolean {
+    return this.#byId.size === this.#ordered.length;
+  }
+
   /** Adds the newest segment. */
   append(segment: Segment): void {
     const last = this.#ordered.at(-1);

@@ -8,6 +8,7 @@ import type { ActiveState } from "../format/active.ts";
 import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
 import {
   ACTIVE_NAME,
+  CHECKPOINT_NAME,
   joinPath,
   NODE_ID_NAME,
   parseSegmentName,
@@ -20,6 +21,9 @@ import { holdsNewRecords } from "../log/newer_segment.ts";
 
 /** The id of the first segment of every log. */
 export const FIRST_FILE_ID = 1;
+
+const TEMPORARY_NAMES = [ACTIVE_NAME, NODE_ID_NAME, CHECKPOINT_NAME]
+  .map((name) => name + TEMPORARY_SUFFIX);
 
 /** Files that may be removed once the log is known to be sound. */
 export interface Leftovers {
@@ -37,9 +41,7 @@ export function findLeftovers(fs: FileSystem, directory: string, state: ActiveSt
   const names: string[] = [];
   let fileIdMax = 0;
   for (const name of fs.readDirectory(directory)) {
-    if (name === ACTIVE_NAME + TEMPORARY_SUFFIX || name === NODE_ID_NAME + TEMPORARY_SUFFIX) {
-      names.push(name);
-    }
+    if (TEMPORARY_NAMES.includes(name)) names.push(name);
     const parsed = parseSegmentName(name);
     if (parsed === undefined) continue;
     fileIdMax = Math.max(fileIdMax, parsed.fileId);

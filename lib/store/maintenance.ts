@@ -8,9 +8,11 @@ import { KvError } from "../errors.ts";
 import type { Segment } from "../log/segment.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { CompactionEvent } from "../telemetry/store_observer.ts";
+import { Checkpointer } from "./checkpoint.ts";
 import { type CompactionContext, Compactor } from "./compaction.ts";
 import { forgettableLsn, reclaimableBytes, shouldCompact } from "./compaction_policy.ts";
 import { buildHint, type HintContext } from "./hint_builder.ts";
+import type { OpenedLog } from "./open_log.ts";
 import type { CompactionResult } from "./types.ts";
 
 const RETRY_MS_MIN = 1000;
@@ -26,6 +28,10 @@ export interface MaintenanceContext extends Omit<CompactionContext, "logger" | "
   logger: Logger;
   /** Compact without being asked. */
   auto: boolean;
+  /** What opening has found. */
+  opened: OpenedLog;
+  /** See the option of the store. */
+  checkpointRecordsMin: number;
   /** Called after every compaction, also one that failed. */
   onCompaction: ((event: CompactionEvent) => void) | undefined;
   lsnDurable: () => number;
@@ -44,6 +50,7 @@ export class Maintenance {
 
   #context: MaintenanceContext;
   #compactor: Compactor;
+  #checkpointer: Checkpointer;
   #tail: Promise<void> = Promise.resolve();
   #closed = false;
   #bytesSinceCheck = 0;
@@ -57,6 +64,13 @@ export class Maintenance {
   constructor(context: MaintenanceContext) {
     this.#context = context;
     this.#compactor = new Compactor(context);
+    const { opened, checkpointRecordsMin } = context;
+    this.#checkpointer = new Checkpointer(
+      context,
+      checkpointRecordsMin,
+      opened.checkpoint?.segments,
+      opened.replay.records,
+    );
     // A short delete may be the end of a long record.
     context.keydir.onSuperseded = (frameLength) => {
       this.#supersededBytes += frameLength;
@@ -106,9 +120,16 @@ export class Maintenance {
     await this.#tail;
   }
 
-  /** Writes the hint file of the segment that was appended to, which must be sealed, if worth it. */
-  async hintAtClose(segment: Segment): Promise<void> {
-    if (segment.length - segment.hintedLength < HINT_BYTES_MIN) return;
+  /**
+   * After everything else: writes a checkpoint, or the hint file of the segment that was appended
+   * to, which must be sealed, where the next opening would take long without.
+   */
+  async shortenNextOpening(segment: Segment): Promise<void> {
+    const { keydir, active, opened, lsnDurable } = this.#context;
+    const recordsAppended = lsnDurable() - opened.lsn;
+    if (await this.#checkpointer.write(keydir, active.nodeId, recordsAppended)) return;
+    const coveredLength = this.#checkpointer.coveredLength(keydir.segments.ordered, segment);
+    if (segment.length - Math.max(segment.hintedLength, coveredLength) < HINT_BYTES_MIN) return;
     await this.#buildHint(segment);
   }
 

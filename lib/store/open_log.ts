@@ -23,6 +23,7 @@ import { createSegment } from "../log/segment_file.ts";
 import { SegmentSet } from "../log/segment_set.ts";
 import { rewriteTail } from "../log/tail_rewrite.ts";
 import { lockDirectory } from "./directory_lock.ts";
+import { findUselessCheckpoint, loadCheckpoint, type LoadedCheckpoint } from "./checkpoint.ts";
 import { Keydir } from "./keydir.ts";
 import {
   assertNotOutdated,
@@ -51,6 +52,8 @@ export interface OpenedLog {
   sealed: boolean;
   /** Whether ACTIVE knows of its records, up to its end. */
   noted: boolean;
+  /** The checkpoint that opening has used. */
+  checkpoint: LoadedCheckpoint | undefined;
   replay: ReplayStats;
 }
 
@@ -85,7 +88,8 @@ export async function openForWriting(path: string, options: ResolvedOptions): Pr
       const isDoubtful = leftovers.names.length > 0 || !log.noted;
       // Ids are not reused, not even those of files that never became part of the log.
       if (log.active.reserveFileIds(nextFileId) || isDoubtful) log.active.replace(ordered);
-      removeDurably(fs, directory, leftovers.names);
+      const useless = findUselessCheckpoint(fs, directory, log.checkpoint);
+      removeDurably(fs, directory, [...leftovers.names, ...useless]);
     } catch (error) {
       log.keydir.segments.close();
       throw error;
@@ -145,16 +149,16 @@ async function replayAll(
 ): Promise<Omit<OpenedLog, "lock">> {
   const { clock, logger, fileSystem: fs } = options;
   const begin = clock.monotonic();
-  const seed = new Uint8Array(4);
-  options.random.fill(seed);
-  const index = new KeyIndex({ hashSeed: new DataView(seed.buffer).getInt32(0) });
-  const keydir = new Keydir(index, new SegmentSet());
+  const checkpoint = await loadCheckpoint({ fs, directory, clock, logger }, state, files);
+  const keydir = new Keydir(checkpoint?.index ?? emptyIndex(options), new SegmentSet());
+  const { index } = keydir;
   const { nodeId } = state;
   const replay = new Replay({
     fs,
     directory,
     nodeId,
     keydir,
+    checkpoint,
     clock,
     logger,
     readOnly: options.readOnly,
@@ -182,8 +186,15 @@ async function replayAll(
     lsn: newest.lastLsn,
     sealed: replay.sealed,
     noted: newest.recordCount > 0 && isNoted(replay, newest, state),
+    checkpoint,
     replay: stats,
   };
+}
+
+function emptyIndex(options: ResolvedOptions): KeyIndex {
+  const seed = new Uint8Array(4);
+  options.random.fill(seed);
+  return new KeyIndex({ hashSeed: new DataView(seed.buffer).getInt32(0) });
 }
 
 /**

@@ -23,6 +23,7 @@ import type { Durability, OpenOptions } from "./types.ts";
 
 const TOTAL_BYTES_DEFAULT = 256 << 20;
 const DEAD_BYTES_MIN_DEFAULT = 1 << 20;
+const CHECKPOINT_RECORDS_MIN_DEFAULT = 50_000;
 
 /** Options with every default filled in. */
 export interface ResolvedOptions {
@@ -37,6 +38,7 @@ export interface ResolvedOptions {
     deadBytesMin: number;
     retainedVersions: number;
   };
+  checkpointRecordsMin: number;
   readOnly: boolean;
   logger: Logger;
   observer: Required<StoreObserver> | undefined;
@@ -105,6 +107,10 @@ const schema = v.strictObject({
   compaction: v.optional(
     v.strictObject(compactionEntries, OBJECT),
     {},
+  ),
+  checkpointRecordsMin: v.optional(
+    integer(0, Number.MAX_SAFE_INTEGER),
+    CHECKPOINT_RECORDS_MIN_DEFAULT,
   ),
   readOnly: v.optional(boolean, false),
   logger: v.optional(

@@ -6,7 +6,7 @@
 
 import type { Clock } from "../clock.ts";
 import { DAMAGE_ADVICE, KvError } from "../errors.ts";
-import { decodeSyncMark, SYNC_FRAME_BYTES } from "../format/control_record.ts";
+import { decodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import type { ActiveSegment } from "../format/active.ts";
 import { hintName, joinPath } from "../format/filename.ts";
 import type { HintHeader } from "../format/hint.ts";
@@ -22,7 +22,6 @@ import {
   readFrameCrc,
   readU64,
 } from "../format/record.ts";
-import { extendChain } from "../format/control_record.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
 import { HintReader } from "../log/hint_reader.ts";
@@ -32,6 +31,7 @@ import { type ScanStart, SegmentScanner } from "../log/segment_scanner.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Keydir } from "./keydir.ts";
 import { Slices } from "./pause.ts";
+import type { LoadedCheckpoint } from "./checkpoint.ts";
 import type { ReplayStats } from "./types.ts";
 
 const SLICE_MS = 10;
@@ -44,6 +44,8 @@ export interface ReplayContext {
   directory: string;
   nodeId: Uint8Array;
   keydir: Keydir;
+  /** What of the log is in the key directory already. */
+  checkpoint: LoadedCheckpoint | undefined;
   clock: Clock;
   logger: Logger;
   readOnly: boolean;
@@ -54,6 +56,7 @@ export class Replay {
   readonly stats: ReplayStats = {
     segments: 0,
     hints: 0,
+    checkpointKeys: 0,
     records: 0,
     bytes: 0,
     truncatedBytes: 0,
@@ -74,6 +77,10 @@ export class Replay {
     this.#context = context;
     this.#now = context.clock.now();
     this.#slices = new Slices(context.clock, SLICE_MS);
+    const { checkpoint } = context;
+    if (checkpoint === undefined) return;
+    this.stats.checkpointKeys = checkpoint.index.size;
+    this.stats.bytes = checkpoint.byteLength;
   }
 
   /** Replays one segment and adds it to the log. */
@@ -90,11 +97,11 @@ export class Replay {
     }
     const segment = new Segment(fileId, file, compacted, firstLsn);
     keydir.segments.append(segment);
-    this.stats.segments++;
     this.#hintedLength = 0;
-    const start = await this.#loadHint(segment, size, isActive);
+    const start = this.#startBehindCheckpoint(segment) ??
+      await this.#loadHint(segment, size, isActive);
+    this.stats.segments++;
     const scanner = start === undefined ? first : first.resume(start);
-    if (start !== undefined) segment.hintedLength = start.offset;
     await this.#scan(scanner, segment);
     this.stats.bytes += scanner.validEnd - (start?.offset ?? 0);
     segment.length = scanner.validEnd;
@@ -104,6 +111,18 @@ export class Replay {
     segment.controlBytes = scanner.controlBytes;
     segment.tombstoneBytes = scanner.tombstoneBytes;
     this.#settle(segment, scanner, size, expected, isActive);
+  }
+
+  /** Where scanning begins in a segment that the checkpoint stands for, and what that has of it. */
+  #startBehindCheckpoint(segment: Segment): ScanStart | undefined {
+    const { checkpoint } = this.#context;
+    const position = this.stats.segments;
+    const covered = checkpoint?.segments[position];
+    if (covered === undefined) return undefined;
+    segment.aliveBytes = covered.aliveBytes;
+    segment.hintedLength = covered.hintedLength;
+    const isLast = position === checkpoint!.segments.length - 1;
+    return { ...covered, offset: covered.coveredLength, sealed: isLast && checkpoint!.sealed };
   }
 
   /** Applies what the scanner finds. */
@@ -202,6 +221,7 @@ export class Replay {
         if (hint.problem === undefined && start !== undefined) {
           this.stats.hints++;
           this.stats.bytes += hint.size;
+          segment.hintedLength = start.offset;
           return start;
         }
         logger.warn("Hint file {path} is not used, reading the segment instead: {problem}", {

@@ -62,6 +62,12 @@ export interface OpenOptions {
   compaction?: CompactionOptions;
   /** Open as of this moment, even while another process writes, and touch nothing (default false). */
   readOnly?: boolean;
+  /**
+   * Closing writes the index to a file, so that opening need not build it anew, if opening would
+   * otherwise replay more records than this, and more than a sixteenth of the keys. From 0 on;
+   * default 50,000.
+   */
+  checkpointRecordsMin?: number;
   /** Receives log entries instead of LogTape's category `cairn`. */
   logger?: Logger;
   /** Is told of fsyncs and compactions, for metrics (default: nobody). */
@@ -267,9 +273,11 @@ export interface ReplayStats {
   segments: number;
   /** Of which through their hint files. */
   hints: number;
+  /** Keys that came from the checkpoint of the index, in place of the records of older segments. */
+  checkpointKeys: number;
   /** Records applied. */
   records: number;
-  /** Bytes of log and hints read. */
+  /** Bytes of log, hints and checkpoint read. */
   bytes: number;
   /** Bytes of a torn tail that were cut off. */
   truncatedBytes: number;

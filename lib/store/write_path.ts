@@ -96,6 +96,8 @@ export class WritePath {
       active,
       clock,
       logger,
+      opened: log,
+      checkpointRecordsMin: options.checkpointRecordsMin,
       onCompaction: observer?.onCompaction,
       thresholds: { ...options.compaction, segmentBytesMax },
       auto: options.compaction.auto,
@@ -279,7 +281,7 @@ export class WritePath {
         await this.#lazy?.flush();
         writer.seal();
         this.#noteDurable();
-        await maintenance.hintAtClose(writer.segment);
+        await maintenance.shortenNextOpening(writer.segment);
       } else if (this.#lazy !== undefined) {
         // Writes that were acknowledged before the failure may be lost: somebody has to be told.
         throw writer.failure;

@@ -6,12 +6,20 @@
 import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { ACTIVE_BYTES_LIMIT, ACTIVE_MAGIC, decodeActive } from "../format/active.ts";
-import { ACTIVE_NAME, LOCK_NAME, NODE_ID_NAME, parseSegmentName } from "../format/filename.ts";
+import { CHECKPOINT_MAGIC } from "../format/checkpoint.ts";
+import {
+  ACTIVE_NAME,
+  CHECKPOINT_NAME,
+  LOCK_NAME,
+  NODE_ID_NAME,
+  parseSegmentName,
+} from "../format/filename.ts";
 import { HINT_MAGIC } from "../format/hint.ts";
 import { formatNodeId, parseNodeId } from "../format/node_id.ts";
 import { allocateBuffer, FRAME_MAGIC } from "../format/record.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
+import { inspectCheckpoint } from "./inspect_checkpoint.ts";
 import { inspectHint } from "./inspect_hint.ts";
 import type { DamageItem, FieldsItem, InspectedFile, InspectItem } from "./inspect_item.ts";
 import { inspectSegment } from "./inspect_segment.ts";
@@ -48,6 +56,8 @@ export async function* inspectFile(
         return yield* inspectSegment(file, size, options.values === true, clock);
       case "hint":
         return yield* inspectHint(file, size);
+      case "checkpoint":
+        return yield* inspectCheckpoint(file, size);
       case "active":
         return yield* inspectActive(file, size);
       case "nodeId":
@@ -77,6 +87,7 @@ function recognise(file: File, size: number, path: string): InspectedFile {
     if (magic === FRAME_MAGIC) return "segment";
     if (magic === HINT_MAGIC) return "hint";
     if (magic === ACTIVE_MAGIC) return "active";
+    if (magic === CHECKPOINT_MAGIC) return "checkpoint";
   }
   const text = new TextDecoder().decode(bytes.subarray(0, count));
   if (size < SMALL_BYTES_MAX && parseNodeId(text) !== undefined) return "nodeId";
@@ -85,6 +96,7 @@ function recognise(file: File, size: number, path: string): InspectedFile {
   const kind = parseSegmentName(name)?.kind;
   if (kind !== undefined) return kind === "log" ? "segment" : "hint";
   if (name === ACTIVE_NAME) return "active";
+  if (name === CHECKPOINT_NAME) return "checkpoint";
   if (name === NODE_ID_NAME) return "nodeId";
   return name === LOCK_NAME ? "lock" : "unknown";
 }

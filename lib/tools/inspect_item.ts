@@ -1,7 +1,14 @@
 /** What an inspection yields. Offsets and lengths are in bytes. */
 
 /** The kinds of files a store has. */
-export type InspectedFile = "segment" | "hint" | "active" | "nodeId" | "lock" | "unknown";
+export type InspectedFile =
+  | "segment"
+  | "hint"
+  | "checkpoint"
+  | "active"
+  | "nodeId"
+  | "lock"
+  | "unknown";
 
 /** Always the first item: which file this is. */
 export interface FileItem {

@@ -20,6 +20,7 @@ import {
 } from "../format/control_record.ts";
 import {
   ACTIVE_NAME,
+  CHECKPOINT_NAME,
   hintName,
   joinPath,
   NODE_ID_NAME,
@@ -39,7 +40,8 @@ import { SegmentScanner } from "../log/segment_scanner.ts";
 import { describeFinding, isFinding } from "./finding.ts";
 import { pause } from "./pause.ts";
 import { endsWithChecksum } from "./trailing_checksum.ts";
-import { verifyHint } from "./verify_hint.ts";
+import { type CheckpointFindings, verifyCheckpoint } from "./verify_checkpoint.ts";
+import { type HintFindings, verifyHint } from "./verify_hint.ts";
 import type { VerifyProblem, VerifyReport } from "./verify_report.ts";
 
 const NODE_ID_FILE_BYTES_MAX = 64;
@@ -68,6 +70,8 @@ export async function verifyStore(
   return verifier.report;
 }
 
+type Findings = HintFindings | CheckpointFindings | undefined;
+
 class Verifier {
   readonly report: VerifyReport = {
     ok: true,
@@ -82,6 +86,7 @@ class Verifier {
   #directory: string;
   #clock: Clock;
   #lastLsn = 0;
+  #pause = () => pause(this.#clock);
 
   constructor(fs: FileSystem, directory: string, clock: Clock) {
     this.#fs = fs;
@@ -110,6 +115,10 @@ class Verifier {
           return this.#checkFrames(file, segment, state.nodeId, isActive);
         });
       }
+      await this.#checkShortcut(
+        CHECKPOINT_NAME,
+        (path) => verifyCheckpoint(this.#fs, path, state, files, this.#pause),
+      );
       this.#checkUnnamed(state);
     } finally {
       for (const file of files) file?.close();
@@ -285,7 +294,10 @@ class Verifier {
     try {
       this.report.files++;
       await checkFrames();
-      await this.#checkHint(file, fileId);
+      await this.#checkShortcut(
+        hintName(fileId),
+        (path) => verifyHint(this.#fs, path, file, fileId, this.#pause),
+      );
     } catch (error) {
       if (!isFinding(error)) throw error;
       this.#problem(file.path, 0, describeFinding(error, file.path));
@@ -335,23 +347,24 @@ class Verifier {
       beforeRecords();
       while (scanner.next()) {
         this.report.records++;
-        if (scanner.recordCount % ENTRIES_PER_SLICE === 0) await pause(this.#clock);
+        if (scanner.recordCount % ENTRIES_PER_SLICE === 0) await this.#pause();
       }
     }
     this.report.bytes += scanner.validEnd;
     return scanner;
   }
 
-  async #checkHint(segment: File, fileId: number): Promise<void> {
-    const path = joinPath(this.#directory, hintName(fileId));
+  /** Checks a file that the log can do without. */
+  async #checkShortcut(name: string, check: (path: string) => Promise<Findings>): Promise<void> {
+    const path = joinPath(this.#directory, name);
     try {
-      const findings = await verifyHint(this.#fs, path, segment, fileId, () => pause(this.#clock));
+      const findings = await check(path);
       if (findings === undefined) return;
       this.report.files++;
       this.report.bytes += findings.bytes;
-      const { problem } = findings;
-      if (problem === undefined) return;
-      this.#problem(path, problem.offset, problem.message, problem.harmless ? "hint" : "damage");
+      if (findings.problem === undefined) return;
+      const { offset, message, harmless } = findings.problem;
+      this.#problem(path, offset, message, harmless ? "hint" : "damage");
     } catch (error) {
       if (!isFinding(error)) throw error;
       this.#problem(path, 0, describeFinding(error, path), "hint");

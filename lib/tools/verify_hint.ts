@@ -1,23 +1,11 @@
 /** Holds a hint file against the segment it stands for. */
 
 import { KvError } from "../errors.ts";
-import {
-  allocateBuffer,
-  decodeFrameHeader,
-  EXPIRES_AT_BYTES,
-  FRAME_HEADER_BYTES,
-  FRAME_OK,
-  FRAME_TRAILER_BYTES,
-  FrameHeader,
-  OP_SET_EXPIRING,
-  readU64,
-} from "../format/record.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
-import { readFully } from "../fs/whole_file.ts";
-import { KEY_BYTES_LIMIT } from "../limits.ts";
 import { findUnboundHint } from "../log/hint_binding.ts";
 import { HintReader } from "../log/hint_reader.ts";
+import { EntryCheck } from "./entry_check.ts";
 import { inspectHint } from "./inspect_hint.ts";
 
 const ENTRIES_PER_SLICE = 4096;
@@ -95,42 +83,4 @@ function findEntry(file: File, size: number, count: number): number {
 function findDamage(file: File, size: number): number {
   for (const item of inspectHint(file, size)) if (item.kind === "damage") return item.offset;
   return 0;
-}
-
-/** Compares entries of a hint file with the frames they point at. */
-class EntryCheck {
-  #segment: File;
-  #start = allocateBuffer(FRAME_HEADER_BYTES + KEY_BYTES_LIMIT + EXPIRES_AT_BYTES);
-  #trailer = allocateBuffer(FRAME_TRAILER_BYTES);
-  #header = new FrameHeader();
-
-  constructor(segment: File) {
-    this.#segment = segment;
-  }
-
-  matches(hint: HintReader): boolean {
-    const header = this.#header;
-    const { bytes, view } = this.#start;
-    const expiryLength = hint.op === OP_SET_EXPIRING ? EXPIRES_AT_BYTES : 0;
-    const length = FRAME_HEADER_BYTES + hint.keyLength + expiryLength;
-    if (hint.frameLength < length + FRAME_TRAILER_BYTES) return false;
-    if (readFully(this.#segment, bytes, 0, length, hint.offset) < length) return false;
-    if (decodeFrameHeader(view, 0, hint.frameLength, header) !== FRAME_OK) return false;
-    const crcAt = hint.offset + hint.frameLength - FRAME_TRAILER_BYTES;
-    const trailer = this.#trailer;
-    if (readFully(this.#segment, trailer.bytes, 0, FRAME_TRAILER_BYTES, crcAt) < 4) return false;
-    return header.op === hint.op && header.lsn === hint.lsn &&
-      header.keyLength === hint.keyLength && header.frameLength === hint.frameLength &&
-      trailer.view.getUint32(0, true) === hint.crc && this.#hasKeyOf(hint) &&
-      (expiryLength === 0 ||
-        readU64(view, FRAME_HEADER_BYTES + hint.keyLength) === hint.expiresAt);
-  }
-
-  #hasKeyOf({ buffer, keyStart, keyLength }: HintReader): boolean {
-    const { bytes } = this.#start;
-    for (let index = 0; index < keyLength; index++) {
-      if (bytes[FRAME_HEADER_BYTES + index] !== buffer.bytes[keyStart + index]) return false;
-    }
-    return true;
-  }
 }

@@ -9,8 +9,8 @@ export interface VerifyProblem {
   /** What is wrong, without the path. */
   message: string;
   /**
-   * What it means: `damage`, that something acknowledged may be lost; `hint`, that a hint file is
-   * of no use, which costs nothing but time at the next opening; `unfinished`, that this is a copy
+   * What it means: `damage`, that something acknowledged may be lost; `hint`, that a hint file
+   * or the checkpoint is of no use, which costs nothing but time at the next opening; `unfinished`, that this is a copy
    * which was never completed.
    */
   kind: "damage" | "hint" | "unfinished";

@@ -154,3 +154,16 @@ test("what a crash leaves of a compaction is removed once the log is sound", {
     assert(!takeImage(fs).has("0000000099.hint.tmp"));
   }
 });
+
+test("what was being written under a temporary name is removed, and nothing else", async () => {
+  const { image, opened } = await writeSegments();
+  const junk = Uint8Array.of(1, 2, 3);
+  const names = ["ACTIVE.tmp", "NODE_ID.tmp", "CHECKPOINT.tmp", "notes.tmp", "CHECKPOINT.old"];
+  const fs = fromImage(names.reduce((changed, name) => withFile(changed, name, junk), image));
+  const { state } = await mustOpen(fs, { readOnly: true });
+  assert.deepEqual(state, opened.state);
+  assert.ok(names.every((name) => takeImage(fs).has(name)), "readOnly removes nothing");
+  assert.deepEqual((await mustOpen(fs)).state, opened.state);
+  const left = names.filter((name) => takeImage(fs).has(name));
+  assert.deepEqual(left, ["notes.tmp", "CHECKPOINT.old"]);
+});

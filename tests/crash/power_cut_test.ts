@@ -16,7 +16,15 @@ const TIMEOUT_MS = 1_800_000;
 test("no promise is broken by power cuts, kills and failing disks", {
   timeout: TIMEOUT_MS,
 }, async () => {
-  const sum = { stops: 0, faults: 0, copies: 0, tornTails: 0, compactions: 0, changes: 0 };
+  const sum = {
+    stops: 0,
+    faults: 0,
+    copies: 0,
+    tornTails: 0,
+    checkpoints: 0,
+    compactions: 0,
+    changes: 0,
+  };
   for (let seed = 0; seed < SEEDS; seed++) {
     const report = await runCrashSeed(seed);
     for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += report[name];
@@ -27,6 +35,7 @@ test("no promise is broken by power cuts, kills and failing disks", {
     faults: 0.5,
     copies: 0.3,
     tornTails: 0.04,
+    checkpoints: 0.2,
     compactions: 0.5,
     changes: 50,
   };

@@ -4,12 +4,14 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import * as active from "../../lib/format/active.ts";
+import * as checkpoint from "../../lib/format/checkpoint.ts";
 import * as control from "../../lib/format/control_record.ts";
 import { crc32 } from "../../lib/format/crc32.ts";
 import * as filename from "../../lib/format/filename.ts";
 import * as hint from "../../lib/format/hint.ts";
 import { formatNodeId } from "../../lib/format/node_id.ts";
 import * as record from "../../lib/format/record.ts";
+import { PAGE_BYTES } from "../../lib/index/page_pool.ts";
 import * as limits from "../../lib/limits.ts";
 import { codeBlocks, proseUnder, readText, type Row, sectionOf, tableUnder } from "./markdown.ts";
 
@@ -136,6 +138,30 @@ test("format.md: the values of control records and of expiring ones", () => {
   );
 });
 
+test("format.md: checkpoints", () => {
+  assert.deepEqual(offsetsUnder("Checkpoint header"), { ...checkpoint.CHECKPOINT_FIELDS });
+  assertMagic("Checkpoint header", "magic", checkpoint.CHECKPOINT_MAGIC);
+  assert.equal(rowOf("Checkpoint header", "version")["meaning"], String(record.FORMAT_VERSION));
+  assert.deepEqual(offsetsUnder("Checkpoint segment"), {
+    ...checkpoint.CHECKPOINT_SEGMENT_FIELDS,
+  });
+  assert.equal(lengthUnder("Checkpoint segment"), checkpoint.CHECKPOINT_SEGMENT_BYTES);
+  const bytes = checkpoint.CHECKPOINT_SEGMENT_BYTES;
+  assert.match(rowOf("Checkpoint header", "segments")["meaning"]!, new RegExp(`${bytes} bytes`));
+  assert.equal(
+    rowOf("Checkpoint header", "crc")["offset"],
+    `${checkpoint.CHECKPOINT_FIELDS.segments} + ${bytes} × count`,
+  );
+  assert.deepEqual(offsetsUnder("Checkpoint block"), {
+    byteLength: 0,
+    crc: 4,
+    words: checkpoint.CHECKPOINT_BLOCK_HEADER_BYTES,
+  });
+  assert.equal(lengthUnder("Checkpoint end"), checkpoint.CHECKPOINT_BLOCK_HEADER_BYTES);
+  assert.equal(checkpoint.CHECKPOINT_BLOCK_BYTES_MAX, 128 * 1024);
+  assert.equal(checkpoint.CHECKPOINT_BLOCK_BYTES_MAX, PAGE_BYTES, "a page fills a block");
+});
+
 test("format.md: hint files", () => {
   assert.deepEqual(offsetsUnder("Hint header"), { ...hint.HINT_FIELDS });
   assert.equal(lengthUnder("Hint header"), hint.HINT_HEADER_BYTES);
@@ -191,6 +217,7 @@ test("format.md: file names", () => {
     `${WAL_NAME}/${NODE_ID_NAME}`,
     `${WAL_NAME}/${filename.segmentName(1).replace("0000000001", "<id>")}`,
     `${WAL_NAME}/${filename.hintName(1).replace("0000000001", "<id>")}`,
+    `${WAL_NAME}/${filename.CHECKPOINT_NAME}`,
     `*${TEMPORARY_SUFFIX}`,
   ]);
 });

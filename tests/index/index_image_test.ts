@@ -132,6 +132,12 @@ test("an empty index can be saved and loaded", () => {
   model.check();
 });
 
+test("an image of another layout is refused", () => {
+  const image = save(new IndexModel().index);
+  image.parts[0]!.words[0]!++;
+  assert.throws(() => load(image), Refused);
+});
+
 test("impossible words are refused, and none ends in a wrong index by itself", () => {
   const model = new IndexModel();
   for (let i = 0; i < 3000; i++) model.set(`key ${i}`, i % 2);

@@ -3,6 +3,7 @@
 import { activeMutants } from "./groups/active.ts";
 import { changesMutants } from "./groups/changes.ts";
 import { checksumMutants } from "./groups/checksum.ts";
+import { checkpointMutants } from "./groups/checkpoint.ts";
 import { commandLineMutants } from "./groups/command_line.ts";
 import { compactionMutants } from "./groups/compaction.ts";
 import { directorySyncMutants } from "./groups/directory_sync.ts";
@@ -34,6 +35,7 @@ export const MUTANT_GROUPS: readonly MutantGroup[] = [
   placeMutants,
   lengthMutants,
   hintMutants,
+  checkpointMutants,
   compactionMutants,
   handoverMutants,
   writeMutants,

@@ -92,6 +92,7 @@ for (const [name, durability] of DURABILITIES) {
     assert.deepEqual({ ...stats.replay, bytes: 0, durationMs: 0 }, {
       segments: 1,
       hints: 0,
+      checkpointKeys: 0,
       records: 4,
       bytes: 0,
       truncatedBytes: 0,

@@ -29,6 +29,8 @@ export interface CrashRunReport {
   copies: number;
   /** How often opening cut off a torn tail. */
   tornTails: number;
+  /** Openings that used a checkpoint of the index. */
+  checkpoints: number;
   /** How many changes were followed. */
   changes: number;
   /** In how many lives the last compaction had something to do. */
@@ -68,6 +70,7 @@ class CrashRun {
   #faults = 0;
   #copies = 0;
   #tornTails = 0;
+  #checkpoints = 0;
   #compactions = 0;
 
   constructor(seed: number) {
@@ -99,6 +102,7 @@ class CrashRun {
       faults: this.#faults,
       copies: this.#copies,
       tornTails: this.#tornTails,
+      checkpoints: this.#checkpoints,
       changes: this.#follower.changes,
       compactions: this.#compactions,
       fingerprint: this.#files.digest,
@@ -214,6 +218,7 @@ class CrashRun {
           durability: this.#durability,
           segmentBytesMax: this.#random.pick([4096, 4096, 32_768]),
           keyBytesMax: 256,
+          checkpointRecordsMin: this.#random.pick([0, 10, 1000]),
           compaction: {
             auto: this.#random.chance(0.6),
             deadRatio: this.#random.pick([0.2, 0.5, 0.7]),
@@ -223,6 +228,7 @@ class CrashRun {
           },
         }));
         if (store.stats().replay.truncatedBytes > 0) this.#tornTails++;
+        if (store.stats().replay.checkpointKeys > 0) this.#checkpoints++;
         if (!this.#fs.stopped && !this.#fs.faults.struck) {
           this.#fs.stopAfter(Infinity);
           this.#fs.faults.heal();

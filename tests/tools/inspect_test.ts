@@ -125,6 +125,27 @@ test("inspect: the other files of a store, by content, whatever their names", as
   assert.deepEqual(damages([...active, ...nodeId, ...lock, ...hint]), []);
 });
 
+test("inspect: a checkpoint, and what is damaged in it", async () => {
+  const image = await writtenBy(async (store) => {
+    for (let key = 0; key < 40; key++) await store.set(`k${key}`, pattern(300));
+  }, { segmentBytesMax: 4096, checkpointRecordsMin: 0 });
+  const bytes = bytesOf(image, "CHECKPOINT");
+  const items = await inspect(bytes, "c");
+  assert(items[0]?.kind === "file" && items[0].type === "checkpoint");
+  assert.deepEqual(damages(items), []);
+  const segments = items.filter((item) => item.kind === "fields" && "coveredLength" in item.fields);
+  assert.equal(segments.length, [...image.keys()].filter((name) => name.endsWith(".log")).length);
+  const end = items.at(-1);
+  assert(end?.kind === "fields" && Number(end.fields["blocks"]) > 2);
+  for (const at of [8, bytes.length - 1, bytes.length - 70_000]) {
+    const damaged = bytes.slice();
+    damaged[at]! ^= 1;
+    assert.equal(damages(await inspect(damaged, "c")).length, 1, `byte ${at}`);
+  }
+  assert.equal(damages(await inspect(bytes.subarray(0, bytes.length - 3), "c")).length, 1);
+  assert.deepEqual(damages(await inspect(pattern(50), "CHECKPOINT")), [[0, 50]]);
+});
+
 test("inspect: what is no file of Cairn's is said to be none; damaged ones go by their name", async () => {
   for (const bytes of [new Uint8Array(0), pattern(10), pattern(100_000)]) {
     const items = await inspect(bytes, "picture.jpg");

@@ -18,7 +18,7 @@ const OP_WIDTH = 12;
 export function addInspect(program: Command, stdout: Output): void {
   program.command("inspect")
     .description("show what a file of a store holds, frame by frame; only reads it")
-    .argument("<file>", "a segment, a hint file, ACTIVE, NODE_ID or LOCK")
+    .argument("<file>", "a segment, a hint file, CHECKPOINT, ACTIVE, NODE_ID or LOCK")
     .option("--limit <n>", "at most so many lines", integerBetween(0, Number.MAX_SAFE_INTEGER))
     .option("--values", "with the values")
     .addHelpText(

@@ -51,7 +51,7 @@ function adviceOn({ problems }: VerifyReport): string {
   }
   if (problems.every(({ kind }) => kind === "hint")) {
     return "nothing is lost and nothing needs to be done; the next opening for writing reads the " +
-      "segments instead, and hint files are written anew";
+      "segments instead, and these files are written anew";
   }
   return "keep a copy of the directory before doing anything to it; restore a backup " +
     "(KvStore.restore, or copy its directory), or salvage what can be read with 'cairn repair'";

@@ -201,9 +201,9 @@ export const checksumMutants: MutantGroup = {
     },
     {
       name: "verify: checksum of a record against its hint entry",
-      file: "lib/tools/verify_hint.ts",
-      find: "trailer.view.getUint32(0, true) === hint.crc && this.#hasKeyOf(hint)",
-      replace: "this.#hasKeyOf(hint)",
+      file: "lib/tools/entry_check.ts",
+      find: "trailer.view.getUint32(0, true) === entry.crc && this.#hasKeyOf(entry)",
+      replace: "this.#hasKeyOf(entry)",
       why: "a hint of an older state of the record would be called sound",
       tests: ["tools/verify_segments"],
     },

@@ -6,7 +6,7 @@ const REPLAY = "lib/store/replay.ts";
 const READER = "lib/log/hint_reader.ts";
 const BUILDER = "lib/store/hint_builder.ts";
 const BINDING = "lib/log/hint_binding.ts";
-const VERIFY = "lib/tools/verify_hint.ts";
+const ENTRY_CHECK = "lib/tools/entry_check.ts";
 
 export const hintMutants: MutantGroup = {
   name: "hint files",
@@ -247,10 +247,10 @@ export const hintMutants: MutantGroup = {
     },
     {
       name: "verify: the header of an entry's record",
-      file: VERIFY,
+      file: ENTRY_CHECK,
       find:
-        "    if (decodeFrameHeader(view, 0, hint.frameLength, header) !== FRAME_OK) return false;\n",
-      replace: "    decodeFrameHeader(view, 0, hint.frameLength, header);\n",
+        "    if (decodeFrameHeader(view, 0, entry.frameLength, header) !== FRAME_OK) return false;\n",
+      replace: "    decodeFrameHeader(view, 0, entry.frameLength, header);\n",
       why: "an entry that points at no record would be called sound",
       tests: ["tools/verify"],
       equivalent: {
@@ -260,7 +260,7 @@ export const hintMutants: MutantGroup = {
     },
     {
       name: "verify: entries at all",
-      file: VERIFY,
+      file: "lib/tools/verify_hint.ts",
       find: "      if (!check.matches(hint)) {\n",
       replace: "      if (check === undefined) {\n",
       why: "an entry that points at no record would be called sound",

@@ -21,7 +21,7 @@ export const leftoversMutants: MutantGroup = {
     {
       name: "leftovers never removed",
       file: OPEN,
-      find: "      removeDurably(fs, directory, leftovers.names);\n",
+      find: "      removeDurably(fs, directory, [...leftovers.names, ...useless]);\n",
       replace: "",
       why: "what nobody names would fill the disk",
       tests: ["crash/misplaced_files"],
@@ -46,9 +46,8 @@ export const leftoversMutants: MutantGroup = {
     {
       name: "leftovers: another store's temporary names stay",
       file: LEFTOVERS,
-      find:
-        "    if (name === ACTIVE_NAME + TEMPORARY_SUFFIX || name === NODE_ID_NAME + TEMPORARY_SUFFIX) {\n",
-      replace: "    if (name === NODE_ID_NAME) {\n",
+      find: "    if (TEMPORARY_NAMES.includes(name)) names.push(name);\n",
+      replace: "    if (name === TEMPORARY_SUFFIX) names.push(name);\n",
       why: "what nobody names would stay for ever",
       tests: ["crash/misplaced_files"],
     },
