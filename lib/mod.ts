@@ -67,5 +67,6 @@ export type {
   SetResult,
   StoreStats,
   ValueInput,
+  WriteListener,
   WriteResult,
 } from "./store/types.ts";

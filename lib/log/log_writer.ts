@@ -107,6 +107,11 @@ export class LogWriter {
     return this.#used;
   }
 
+  /** Bytes of the active segment that are not durable. */
+  get bytesInFlight(): number {
+    return this.#segment.length - this.#segment.durableLength;
+  }
+
   /** Whether the active segment holds bytes that are not durable. */
   get dirty(): boolean {
     return this.#segment.durableLength < this.#segment.length;

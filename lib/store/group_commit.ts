@@ -9,13 +9,18 @@ import type { LogWriter } from "../log/log_writer.ts";
 import type { Segment } from "../log/segment.ts";
 import type { RecordEncoder } from "./record_encoder.ts";
 import { isGone, type Keydir } from "./keydir.ts";
-import type { SetResult, WriteResult } from "./types.ts";
+import type { SetResult, WriteListener, WriteResult } from "./types.ts";
 import type { VisibilityBell } from "./visibility.ts";
 
 const KEYS_BYTES = 16 * 1024;
-/** An fsync as fast as this may block the event loop when only one write waits for it. */
+/** Longer keys are copied by the runtime, shorter ones more quickly byte by byte. */
+const LOOPED_KEY_BYTES_MAX = 48;
+/** An fsync as fast as this may block the event loop: another thread would take longer to ask. */
 const BLOCKING_SYNC_MS_MAX = 1;
-const SYNC_TIME_WEIGHT = 0.1;
+/** As many in a row must have been so fast before one blocks that several writes wait for. */
+const FAST_SYNCS_MIN = 32;
+/** More than this takes the disk longer than usual, however fast it is. */
+const BLOCKING_SYNC_BYTES_MAX = 256 << 10;
 
 /** Writes that share an fsync, with their keys side by side in one buffer. */
 class WriteGroup {
@@ -31,7 +36,8 @@ class WriteGroup {
       larger.set(this.keys.subarray(0, at));
       this.keys = larger;
     }
-    this.keys.set(bytes.subarray(start, start + length), at);
+    if (length > LOOPED_KEY_BYTES_MAX) this.keys.set(bytes.subarray(start, start + length), at);
+    else for (let index = 0; index < length; index++) this.keys[at + index] = bytes[start + index]!;
     this.keysUsed = at + length;
     return at;
   }
@@ -56,16 +62,14 @@ export interface PendingWrite {
   crc: number;
   lsn: number;
   expiresAt: number;
-  /** The write before this one, in flight as well, whose key has the same hash. */
+  /** The write before this one, in flight as well, whose key has the same hash; once looked for. */
   previousOfHash: PendingWrite | undefined;
   /** Whether it was accepted because its key existed, which has no say in it any more if it expires. */
   replaces: boolean;
   /** Whether its key did not exist before it; known once it is visible. */
   created: boolean;
-  /** Whether whoever waits for it is to be told so. */
-  tellsCreated: boolean;
-  resolve: ((result: WriteResult | SetResult) => void) | undefined;
-  reject: ((error: unknown) => void) | undefined;
+  /** Who waits for it; of a batch, only its last write has one. */
+  listener: WriteListener | undefined;
 }
 
 /** Somebody who waits until everything up to an LSN is visible. */
@@ -87,18 +91,36 @@ export class GroupCommit {
   #filling = new WriteGroup();
   /** Writes that the running fsync covers; empty while none runs. */
   #flying = new WriteGroup();
+  /** The newest write of each hash among those up to `#lsnMapped`: most writes nobody looks for. */
   #newestOfHash = new Map<number, PendingWrite>();
+  #lsnMapped: number;
   #running = false;
   #waiters: Waiter[] = [];
   #lsnVisible: number;
+  /** How many fsyncs in a row were fast, this one included. A new disk is trusted with one write. */
+  #fastSyncs = 1;
   #syncMs = 0;
+  /** Since when writes gather for the next fsync, and how many had at the last look. */
+  #gatheringSince = 0;
+  #gathered = 0;
+  #isDiskBusy: () => boolean;
+  #onTurn = () => this.#commit();
 
-  constructor(writer: LogWriter, keydir: Keydir, clock: Clock, bell: VisibilityBell) {
+  /** `isDiskBusy` tells whether something else has the disk write large amounts. */
+  constructor(
+    writer: LogWriter,
+    keydir: Keydir,
+    clock: Clock,
+    bell: VisibilityBell,
+    isDiskBusy: () => boolean,
+  ) {
     this.#writer = writer;
     this.#keydir = keydir;
     this.#clock = clock;
     this.#bell = bell;
+    this.#isDiskBusy = isDiskBusy;
     this.#lsnVisible = writer.lsnAppended;
+    this.#lsnMapped = writer.lsnAppended;
   }
 
   /** LSN up to which all writes are visible. */
@@ -118,6 +140,8 @@ export class GroupCommit {
     start: number,
     length: number,
   ): PendingWrite | undefined {
+    this.#mapWrites(this.#flying);
+    this.#mapWrites(this.#filling);
     let write = this.#newestOfHash.get(hash);
     // A chain may end in writes that are visible by now, whose keys are no longer kept.
     while (write !== undefined && write.lsn > this.#lsnVisible) {
@@ -150,37 +174,33 @@ export class GroupCommit {
       crc: encoded.crc,
       lsn,
       expiresAt,
-      previousOfHash: this.#newestOfHash.get(hash),
+      previousOfHash: undefined,
       replaces,
       created: false,
-      tellsCreated: false,
-      resolve: undefined,
-      reject: undefined,
+      listener: undefined,
     };
     group.writes.push(write);
     if (!isDelete) this.setBytesInFlight += encoded.frameLength;
-    this.#newestOfHash.set(hash, write);
+  }
+
+  /** Tells `listener` once the write added last is durable and visible, or has failed. */
+  tell(listener: WriteListener): void {
+    this.#newest().listener = listener;
+    this.#start();
   }
 
   /** Resolves once the write added last is durable and visible. */
   acknowledged(): Promise<WriteResult> {
-    const write = this.#newest();
-    this.#start();
-    return new Promise((resolve, reject) => {
-      write.resolve = resolve;
-      write.reject = reject;
-    });
+    return new Promise((resolve, failed) =>
+      this.tell({ written: (version) => resolve({ version }), failed })
+    );
   }
 
   /** As {@link acknowledged}, of a set that stands alone. */
   acknowledgedSet(): Promise<SetResult> {
-    const write = this.#newest();
-    write.tellsCreated = true;
-    this.#start();
-    return new Promise((resolve, reject) => {
-      write.resolve = resolve as PendingWrite["resolve"];
-      write.reject = reject;
-    });
+    return new Promise((resolve, failed) =>
+      this.tell({ written: (version, created) => resolve({ version, created }), failed })
+    );
   }
 
   /** As {@link acknowledgedSet}, blocking. */
@@ -220,44 +240,92 @@ export class GroupCommit {
   #start(): void {
     if (this.#running) return;
     this.#running = true;
-    // Not at once: whoever else is about to write in this turn of the event loop shares the fsync.
-    this.#clock.defer(() => void this.#run());
+    this.#gather();
   }
 
-  async #run(): Promise<void> {
-    while (this.#filling.writes.length > 0) {
-      const group = this.#filling;
-      this.#filling = this.#flying;
-      this.#flying = group;
-      try {
-        await this.#sync(group.writes.length);
-      } catch (error) {
-        this.#fail(error);
-        break;
-      }
-      this.#publish(group);
-      if (this.#filling.writes.length === 0) break;
-      // Let those that were just acknowledged write again, and join the next group.
-      await new Promise<void>((resolve) => this.#clock.defer(resolve));
-    }
-    this.#running = false;
-    if (this.#filling.writes.length > 0) this.#start();
+  /** Has the next group committed when the writes that are about to come had a chance to join it. */
+  #gather(): void {
+    this.#gatheringSince = this.#clock.monotonic();
+    this.#gathered = this.#filling.writes.length;
+    this.#clock.defer(this.#onTurn);
   }
 
-  async #sync(waiting: number): Promise<void> {
-    if (waiting > 1 || this.#syncMs > BLOCKING_SYNC_MS_MAX) {
-      const before = this.#clock.monotonic();
-      await this.#writer.syncPooled();
-      this.#noteSyncMs(this.#clock.monotonic() - before);
+  #commit(): void {
+    const count = this.#filling.writes.length;
+    if (count === 0) {
+      // Blocking writes have taken them along.
+      this.#running = false;
       return;
     }
-    const before = this.#clock.monotonic();
-    this.#writer.sync();
-    this.#noteSyncMs(this.#clock.monotonic() - before);
+    if (count > this.#gathered && this.#clock.monotonic() - this.#gatheringSince < this.#syncMs) {
+      // One turn of the event loop brought several, so the next one may, too. To wait for them as
+      // long as an fsync takes costs less than another fsync.
+      this.#gathered = count;
+      this.#clock.defer(this.#onTurn);
+      return;
+    }
+    const group = this.#filling;
+    this.#filling = this.#flying;
+    this.#flying = group;
+    if (this.#mayBlock(count)) this.#commitBlocking(group);
+    else void this.#commitPooled(group);
+  }
+
+  /** Whether to block for an fsync that so many writes wait for: then nothing else runs meanwhile. */
+  #mayBlock(count: number): boolean {
+    if (this.#fastSyncs < (count > 1 ? FAST_SYNCS_MIN : 1) || this.#isDiskBusy()) return false;
+    return this.#writer.bytesInFlight <= BLOCKING_SYNC_BYTES_MAX;
+  }
+
+  #commitBlocking(group: WriteGroup): void {
+    const begin = this.#clock.monotonic();
+    try {
+      this.#writer.sync();
+    } catch (error) {
+      this.#running = false;
+      this.#fail(error);
+      return;
+    }
+    this.#noteSyncMs(this.#clock.monotonic() - begin);
+    this.#finish(group);
+  }
+
+  async #commitPooled(group: WriteGroup): Promise<void> {
+    const begin = this.#clock.monotonic();
+    try {
+      await this.#writer.syncPooled();
+    } catch (error) {
+      this.#running = false;
+      this.#fail(error);
+      return;
+    }
+    this.#noteSyncMs(this.#clock.monotonic() - begin);
+    this.#finish(group);
+  }
+
+  #finish(group: WriteGroup): void {
+    this.#publish(group);
+    // Those that were just acknowledged may write again, and join the next group.
+    if (this.#filling.writes.length > 0) this.#gather();
+    else this.#running = false;
   }
 
   #noteSyncMs(ms: number): void {
-    this.#syncMs += SYNC_TIME_WEIGHT * (ms - this.#syncMs);
+    this.#syncMs = ms;
+    if (ms > BLOCKING_SYNC_MS_MAX) this.#fastSyncs = 0;
+    else this.#fastSyncs++;
+  }
+
+  /** Makes the writes of a group known to {@link find}. */
+  #mapWrites({ writes }: WriteGroup): void {
+    if (writes.length === 0) return;
+    // Their LSNs ascend by one.
+    for (let at = Math.max(0, this.#lsnMapped + 1 - writes[0]!.lsn); at < writes.length; at++) {
+      const write = writes[at]!;
+      write.previousOfHash = this.#newestOfHash.get(write.hash);
+      this.#newestOfHash.set(write.hash, write);
+      this.#lsnMapped = write.lsn;
+    }
   }
 
   /** Makes the writes of a durable group visible, in the order of the log, and acknowledges them. */
@@ -284,14 +352,13 @@ export class GroupCommit {
         write.created = !write.replaces && isGone(expiresAtBefore, this.#clock);
       }
       this.#lsnVisible = write.lsn;
+      if (write.lsn > this.#lsnMapped) continue;
       if (this.#newestOfHash.get(hash) === write) this.#newestOfHash.delete(hash);
       // Older writes of the hash are published already: the chain need not keep them alive.
       write.previousOfHash = undefined;
     }
     group.clear();
-    for (const { lsn, created, tellsCreated, resolve } of writes) {
-      resolve?.(tellsCreated ? { version: lsn, created } : { version: lsn });
-    }
+    for (const { lsn, created, listener } of writes) listener?.written(lsn, created);
     while (this.#waiters.length > 0 && this.#waiters[0]!.lsn <= this.#lsnVisible) {
       this.#waiters.shift()!.resolve();
     }
@@ -303,7 +370,8 @@ export class GroupCommit {
     this.#flying.clear();
     this.#filling.clear();
     this.#newestOfHash.clear();
-    for (const write of writes) write.reject?.(error);
+    this.#lsnMapped = this.#writer.lsnAppended;
+    for (const { listener } of writes) listener?.failed(error);
     for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 }

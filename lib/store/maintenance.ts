@@ -52,6 +52,7 @@ export class Maintenance {
   #compactor: Compactor;
   #checkpointer: Checkpointer;
   #tail: Promise<void> = Promise.resolve();
+  #tasks = 0;
   #closed = false;
   #bytesSinceCheck = 0;
   #supersededBytes = 0;
@@ -77,6 +78,11 @@ export class Maintenance {
       this.note(frameLength);
     };
     this.#checkBytes = Math.max(CHECK_BYTES_MIN, context.thresholds.deadBytesMin / 4);
+  }
+
+  /** Whether a task runs or waits for its turn: they keep the disk busy. */
+  get isBusy(): boolean {
+    return this.#tasks > 0;
   }
 
   /** Takes note of records that were appended, or superseded. */
@@ -136,7 +142,9 @@ export class Maintenance {
   /** Runs tasks one after the other; one that fails does not stop those behind it. */
   #enqueue<Result>(task: () => Promise<Result>): Promise<Result> {
     const run = this.#tail.then(task);
-    this.#tail = run.then(() => {}, () => {});
+    this.#tasks++;
+    const end = () => void this.#tasks--;
+    this.#tail = run.then(end, end);
     return run;
   }
 

@@ -40,6 +40,7 @@ import type {
   SetResult,
   StoreStats,
   ValueInput,
+  WriteListener,
   WriteResult,
 } from "./types.ts";
 import { WritePath } from "./write_path.ts";
@@ -232,9 +233,29 @@ export class KvStore implements AsyncDisposable {
   set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<SetResult> {
     try {
       const write = this.#writable();
-      return write.acknowledgedSet(write.set(key, value, options));
+      return write.acknowledgement.ofSet(write.set(key, value, options));
     } catch (error) {
       return this.#refuse(error);
+    }
+  }
+
+  /**
+   * As {@link set}, but tells a listener what became of it: before this returns, if that is known
+   * already. All writes that one fsync makes durable are told at once, in the order of their
+   * versions, so that what follows from them can be gathered: a microtask queued by the first of
+   * them runs behind the last.
+   */
+  setTelling(
+    key: KeyInput,
+    value: ValueInput,
+    options: SetOptions | undefined,
+    listener: WriteListener,
+  ): void {
+    try {
+      const write = this.#writable();
+      write.acknowledgement.tell(write.set(key, value, options), true, listener);
+    } catch (error) {
+      this.#refuse(error).catch((error) => listener.failed(error));
     }
   }
 
@@ -242,7 +263,7 @@ export class KvStore implements AsyncDisposable {
   setSync(key: KeyInput, value: ValueInput, options?: SetOptions): SetResult {
     const write = this.#writable();
     try {
-      return write.acknowledgedSetSync(write.set(key, value, options));
+      return write.acknowledgement.ofSetSync(write.set(key, value, options));
     } catch (error) {
       return write.refuseSync(error);
     }
@@ -252,9 +273,19 @@ export class KvStore implements AsyncDisposable {
   delete(key: KeyInput, options?: DeleteOptions): Promise<WriteResult> {
     try {
       const write = this.#writable();
-      return write.acknowledged(write.delete(key, options));
+      return write.acknowledgement.of(write.delete(key, options));
     } catch (error) {
       return this.#refuse(error);
+    }
+  }
+
+  /** As {@link delete}, but tells a listener what became of it; see {@link setTelling}. */
+  deleteTelling(key: KeyInput, options: DeleteOptions | undefined, listener: WriteListener): void {
+    try {
+      const write = this.#writable();
+      write.acknowledgement.tell(write.delete(key, options), false, listener);
+    } catch (error) {
+      this.#refuse(error).catch((error) => listener.failed(error));
     }
   }
 
@@ -263,7 +294,7 @@ export class KvStore implements AsyncDisposable {
     const write = this.#writable();
     try {
       const version = write.delete(key, options);
-      write.acknowledgedSync();
+      write.acknowledgement.block();
       return { version };
     } catch (error) {
       return write.refuseSync(error);
@@ -278,7 +309,7 @@ export class KvStore implements AsyncDisposable {
     try {
       const write = this.#writable();
       const version = write.batch(ops, options);
-      if (ops.length > 0) return write.acknowledged(version);
+      if (ops.length > 0) return write.acknowledgement.of(version);
       return write.settled().then(() => ({ version }));
     } catch (error) {
       return this.#refuse(error);
@@ -290,7 +321,7 @@ export class KvStore implements AsyncDisposable {
     const write = this.#writable();
     try {
       const version = write.batch(ops, options);
-      write.acknowledgedSync();
+      write.acknowledgement.block();
       return { version };
     } catch (error) {
       return write.refuseSync(error);

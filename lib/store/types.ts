@@ -113,6 +113,17 @@ export interface SetResult extends WriteResult {
   created: boolean;
 }
 
+/**
+ * Is told what became of one write; see {@link KvStore.setTelling}. Called exactly once. Whoever
+ * writes very much does without a promise for each this way. Neither function may throw.
+ */
+export interface WriteListener {
+  /** The write counts as done. `created` as in {@link SetResult}; false of a delete. */
+  written(version: number, created: boolean): void;
+  /** The write was refused, or has failed: what a promise would have been rejected with. */
+  failed(error: unknown): void;
+}
+
 /** One operation of a batch. Deleting a key that does not exist is no error here. */
 export type BatchOp =
   | { op: "set"; key: KeyInput; value: ValueInput; ttl?: number; expiresAt?: number }

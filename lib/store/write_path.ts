@@ -12,6 +12,7 @@ import { BATCH_BYTES_LIMIT } from "../limits.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
 import { CommandLog, type Logger } from "../telemetry/logger.ts";
+import { Acknowledgement } from "./acknowledgement.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { assertConditions, isAboutState } from "./conditions.ts";
 import { isGone, type Keydir } from "./keydir.ts";
@@ -26,9 +27,7 @@ import type {
   DeleteOptions,
   KeyInput,
   SetOptions,
-  SetResult,
   ValueInput,
-  WriteResult,
 } from "./types.ts";
 import {
   checkBatch,
@@ -47,6 +46,7 @@ export class WritePath {
   readonly bell = new VisibilityBell();
   /** Durability "immediate". */
   readonly commit: GroupCommit | undefined;
+  readonly acknowledgement: Acknowledgement;
 
   /** Durability { bytes, millis }. */
   #lazy: LazySync | undefined;
@@ -57,8 +57,6 @@ export class WritePath {
   #encoder: RecordEncoder;
   #logger: Logger;
   #commands: CommandLog;
-  /** Whether the set made visible last found its key absent; durability { bytes, millis } only. */
-  #created = false;
 
   constructor(options: ResolvedOptions, log: OpenedLog, lock: FileLock) {
     const { fileSystem: fs, clock, logger, observer, durability, segmentBytesMax } = options;
@@ -87,8 +85,15 @@ export class WritePath {
     );
     this.writer = writer;
     if (durability === "immediate") {
-      this.commit = new GroupCommit(writer, keydir, clock, this.bell);
+      this.commit = new GroupCommit(
+        writer,
+        keydir,
+        clock,
+        this.bell,
+        () => this.maintenance.isBusy,
+      );
     } else this.#lazy = new LazySync(writer, durability, clock, logger);
+    this.acknowledgement = new Acknowledgement(this.commit, this.#lazy);
     this.maintenance = new Maintenance({
       fs,
       directory,
@@ -189,36 +194,6 @@ export class WritePath {
     }
     if (ops.length === 0) return writer.lsnAppended;
     return this.#encodeBatch(ops, expiries, room);
-  }
-
-  /** Resolves when the record appended last counts as done by the store's durability. */
-  acknowledged(lsn: number): Promise<WriteResult> {
-    if (this.commit !== undefined) return this.commit.acknowledged();
-    const result = { version: lsn };
-    const admitted = this.#lazy!.admitted();
-    return admitted === undefined ? Promise.resolve(result) : admitted.then(() => result);
-  }
-
-  /** As {@link acknowledged}, of a set that stands alone. */
-  acknowledgedSet(lsn: number): Promise<SetResult> {
-    if (this.commit !== undefined) return this.commit.acknowledgedSet();
-    const result = { version: lsn, created: this.#created };
-    const admitted = this.#lazy!.admitted();
-    return admitted === undefined ? Promise.resolve(result) : admitted.then(() => result);
-  }
-
-  /** As {@link acknowledgedSet}, blocking. */
-  acknowledgedSetSync(lsn: number): SetResult {
-    if (this.commit !== undefined) return this.commit.acknowledgedSetSync();
-    const result = { version: lsn, created: this.#created };
-    this.#lazy!.admitSync();
-    return result;
-  }
-
-  /** As {@link acknowledged}, blocking. */
-  acknowledgedSync(): void {
-    if (this.commit !== undefined) this.commit.commitNow();
-    else this.#lazy!.admitSync();
   }
 
   /**
@@ -325,7 +300,7 @@ export class WritePath {
           lsn,
           expiresAt,
         );
-        this.#created = !replaces && isGone(expiresAtBefore, this.#clock);
+        this.acknowledgement.created = !replaces && isGone(expiresAtBefore, this.#clock);
       }
     }
   }

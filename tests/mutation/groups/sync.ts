@@ -238,12 +238,14 @@ export const syncMutants: MutantGroup = {
     {
       name: "group commit: of blocking writes",
       file: GROUP_COMMIT,
-      find: `    try {
+      find: `    if (this.size === 0) return;
+    try {
       this.#writer.sync();
-    } catch`,
-      replace: `    try {
+`,
+      replace: `    if (this.size === 0) return;
+    try {
       this.#writer.writeOut();
-    } catch`,
+`,
       why: "setSync returns when the write is durable",
       tests: ["crash/power_cut"],
     },
@@ -256,20 +258,35 @@ export const syncMutants: MutantGroup = {
       tests: ["crash/power_cut", "store/visibility"],
     },
     {
-      name: "group commit: of a single write",
+      name: "group commit: of a single write, or of several on a fast disk",
       file: GROUP_COMMIT,
-      find: `    this.#writer.sync();
-    this.#noteSyncMs`,
-      replace: `    this.#writer.writeOut();
-    this.#noteSyncMs`,
+      find: `    const begin = this.#clock.monotonic();
+    try {
+      this.#writer.sync();
+`,
+      replace: `    const begin = this.#clock.monotonic();
+    try {
+      this.#writer.writeOut();
+`,
       why: "set resolves when the write is durable",
       tests: ["crash/power_cut", "store/visibility"],
     },
     {
       name: "group commit: every one",
       file: GROUP_COMMIT,
-      find: "        await this.#sync(group.writes.length);\n",
-      replace: "        await Promise.resolve(this.#writer.writeOut());\n",
+      find: "      await this.#writer.syncPooled();\n",
+      replace: "      await Promise.resolve(this.#writer.writeOut());\n",
+      and: [{
+        file: GROUP_COMMIT,
+        find: `    const begin = this.#clock.monotonic();
+    try {
+      this.#writer.sync();
+`,
+        replace: `    const begin = this.#clock.monotonic();
+    try {
+      this.#writer.writeOut();
+`,
+      }],
       why: "set resolves when the write is durable",
       tests: ["crash/power_cut", "store/visibility"],
     },

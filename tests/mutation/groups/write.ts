@@ -14,17 +14,16 @@ export const writeMutants: MutantGroup = {
     {
       name: "acknowledged before the fsync has returned",
       file: GROUP_COMMIT,
-      find: "        await this.#sync(group.writes.length);\n",
-      replace: "        void this.#sync(group.writes.length).catch(() => {});\n",
+      find: "      await this.#writer.syncPooled();\n",
+      replace: "      void this.#writer.syncPooled().catch(() => {});\n",
       why: "a crash would take back what somebody was told",
       tests: ["store/visibility"],
     },
     {
       name: "visible before the fsync has returned",
       file: GROUP_COMMIT,
-      find: "      try {\n        await this.#sync(group.writes.length);",
-      replace:
-        "      this.#publish(group);\n      try {\n        await this.#sync(group.writes.length);",
+      find: "    try {\n      await this.#writer.syncPooled();",
+      replace: "    this.#publish(group);\n    try {\n      await this.#writer.syncPooled();",
       why: "a reader would rely on what a crash takes back",
       tests: ["store/visibility"],
     },
@@ -39,8 +38,8 @@ export const writeMutants: MutantGroup = {
     {
       name: "acknowledged after a failed group",
       file: GROUP_COMMIT,
-      find: "    for (const write of writes) write.reject?.(error);\n",
-      replace: "    for (const write of writes) write.resolve?.({ version: write.lsn });\n",
+      find: "    for (const { listener } of writes) listener?.failed(error);\n",
+      replace: "    for (const { lsn, listener } of writes) listener?.written(lsn, false);\n",
       why: "what failed must be said to have failed",
       tests: ["crash/failing_disk"],
     },
@@ -50,6 +49,14 @@ export const writeMutants: MutantGroup = {
       find: "const pending = commit?.find(hash, bytes, keyStart, keyLength);",
       replace:
         "const pending = this.#lazy === undefined ? undefined : commit?.find(hash, bytes, 0, 0);",
+      why: "two writers would both find a key absent",
+      tests: ["store/conditions"],
+    },
+    {
+      name: "conditions see only those writes in flight that were looked at before",
+      file: GROUP_COMMIT,
+      find: "    this.#mapWrites(this.#filling);\n",
+      replace: "",
       why: "two writers would both find a key absent",
       tests: ["store/conditions"],
     },
@@ -92,6 +99,15 @@ export const writeMutants: MutantGroup = {
       replace: "    return position >= 0 || this.#durable < 0;\n",
       why: "no more than was agreed to may be lost",
       tests: ["store/visibility"],
+    },
+    {
+      name: "batched: a listener is told however much is not durable",
+      file: "lib/store/acknowledgement.ts",
+      find: "    if (admitted === undefined) listener.written(lsn, created);\n    else ",
+      replace:
+        "    if (lsn > 0) listener.written(lsn, created);\n    else if (admitted !== undefined) ",
+      why: "no more than was agreed to may be lost",
+      tests: ["store/telling"],
     },
     {
       name: "batched: called durable from the moment that the fsync begins",
