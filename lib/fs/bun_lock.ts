@@ -3,6 +3,7 @@
 import { closeSync } from "node:fs";
 import process from "node:process";
 import { assert } from "../assert.ts";
+import { bunFfi, loadLibc } from "./bun_ffi.ts";
 import { lockWithChildProcess } from "./child_process_lock.ts";
 import { openDescriptor } from "./descriptor.ts";
 import type { FileLock } from "./file_system.ts";
@@ -11,26 +12,12 @@ import { SystemError } from "./io_error.ts";
 /** Takes a lock without waiting: 0, or the error number, which is never 0. */
 type Flock = (fd: number) => number;
 
-/** The part of `bun:ffi` used here, so that the types need no Bun. */
-interface BunFfi {
-  dlopen(
-    library: string,
-    symbols: Record<string, { args: string[]; returns: string }>,
-  ): { symbols: Record<string, (...args: number[]) => number> };
-  read: { i32(pointer: number, offset: number): number };
-}
-
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const EINTR = 4;
-const IS_MACOS = process.platform === "darwin";
 /** EWOULDBLOCK, which is EAGAIN, has its own number on the BSDs. */
 const EWOULDBLOCK = process.platform === "linux" ? 11 : 35;
-/** glibc, then musl by its names on the processors Bun runs on, then whatever the system has. */
-const LIBRARIES = IS_MACOS
-  ? ["libSystem.B.dylib"]
-  : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1", "libc.so"];
-const ERRNO_LOCATION = IS_MACOS ? "__error" : "__errno_location";
+const ERRNO_LOCATION = process.platform === "darwin" ? "__error" : "__errno_location";
 
 let flockOnce: Flock | null | undefined;
 
@@ -64,25 +51,18 @@ function lockWithFlock(flock: Flock, path: string): FileLock | undefined {
 }
 
 function loadFlock(): Flock | undefined {
-  // Asked for by name at run time: as an import, it would not load anywhere but in Bun.
-  const ffi = (process.getBuiltinModule as (name: string) => unknown)("bun:ffi") as BunFfi;
-  for (const library of LIBRARIES) {
-    try {
-      const { symbols } = ffi.dlopen(library, {
-        flock: { args: ["i32", "i32"], returns: "i32" },
-        [ERRNO_LOCATION]: { args: [], returns: "ptr" },
-      });
-      const flock = symbols["flock"];
-      const errnoLocation = symbols[ERRNO_LOCATION];
-      assert(flock !== undefined && errnoLocation !== undefined, "dlopen gives what was asked for");
-      return (fd) => {
-        if (flock(fd, LOCK_EX | LOCK_NB) === 0) return 0;
-        // Should anything have cleared the number meanwhile, it is still a failure.
-        return ffi.read.i32(errnoLocation(), 0) || -1;
-      };
-    } catch {
-      // Not this system's name for it.
-    }
-  }
-  return undefined;
+  const libc = loadLibc({
+    flock: { args: ["i32", "i32"], returns: "i32" },
+    [ERRNO_LOCATION]: { args: [], returns: "ptr" },
+  });
+  if (libc === undefined) return undefined;
+  const flock = libc["flock"];
+  const errnoLocation = libc[ERRNO_LOCATION];
+  assert(flock !== undefined && errnoLocation !== undefined, "dlopen gives what was asked for");
+  const { read } = bunFfi();
+  return (fd) => {
+    if (flock(fd, LOCK_EX | LOCK_NB) === 0) return 0;
+    // Should anything have cleared the number meanwhile, it is still a failure.
+    return read.i32(errnoLocation(), 0) || -1;
+  };
 }

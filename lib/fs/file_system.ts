@@ -30,6 +30,12 @@ export interface File {
     length: number,
     position: number,
   ): Promise<number>;
+  /**
+   * Lets short reads of the first `length` bytes, which the file has, go without system calls from
+   * now on, where that is possible; until it is called again, or the file is closed. It is for those
+   * who know that the file stays at least so long: reading what was cut off ends the process.
+   */
+  map?(length: number): void;
   /** Writes up to `length` bytes of `buffer` from `offset` at `position`; returns how many. */
   write(buffer: Uint8Array, offset: number, length: number, position: number): number;
   /** Forces contents and length to stable storage (fdatasync). Never call it again after it failed. */

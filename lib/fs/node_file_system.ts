@@ -12,10 +12,17 @@ import { DIRECTORY_MODE, hasMode, openDescriptor } from "./descriptor.ts";
 import { assertRange, assertSize } from "./file_range.ts";
 import type { File, FileLock, FileStat, FileSystem, OpenMode } from "./file_system.ts";
 import { attempt, ioError, SystemError, systemErrorCode } from "./io_error.ts";
+import { MemoryMap } from "./memory_map.ts";
 import { lockNatively } from "./native_lock.ts";
 
 /** Longest single read or write: above 2 GiB some systems refuse the call instead of shortening it. */
 const CALL_BYTES_MAX = 1 << 30;
+
+/**
+ * Longest read that is taken from a memory map. The system reads a page at a time for one that is not
+ * in its cache; and for a longer read the call costs little beside the copy.
+ */
+const MAPPED_READ_BYTES_MAX = 8 << 10;
 
 /** The file system of the machine, on Node, Bun and Deno. */
 export const nodeFileSystem: FileSystem = {
@@ -59,6 +66,7 @@ class NodeFile implements File {
   #inFlightCount = 0;
   /** A descriptor to give back as soon as no call is in flight. */
   #closing = -1;
+  #map: MemoryMap | undefined;
 
   constructor(path: string, fd: number) {
     this.path = path;
@@ -67,6 +75,11 @@ class NodeFile implements File {
 
   read(buffer: Uint8Array, offset: number, length: number, position: number): number {
     assertRange(buffer, offset, length, position);
+    const map = this.#map;
+    if (length <= MAPPED_READ_BYTES_MAX && map !== undefined && map.has(position, length)) {
+      map.copy(offset === 0 ? buffer : buffer.subarray(offset), length, position);
+      return length;
+    }
     try {
       return fs.readSync(this.#open(), buffer, offset, Math.min(length, CALL_BYTES_MAX), position);
     } catch (error) {
@@ -84,6 +97,12 @@ class NodeFile implements File {
     return this.#async<number>("read", (fd, done) => {
       fs.read(fd, buffer, offset, Math.min(length, CALL_BYTES_MAX), position, done);
     });
+  }
+
+  map(length: number): void {
+    assertSize(length);
+    this.#map?.unmap();
+    this.#map = this.size() < length ? undefined : MemoryMap.of(this.#open(), length);
   }
 
   write(buffer: Uint8Array, offset: number, length: number, position: number): number {
@@ -128,6 +147,8 @@ class NodeFile implements File {
     const fd = this.#fd;
     if (fd === -1) return;
     this.#fd = -1;
+    this.#map?.unmap();
+    this.#map = undefined;
     if (this.#inFlightCount > 0) {
       // Closed now, the number could be given to another file before the call in flight uses it.
       this.#closing = fd;

@@ -34,6 +34,10 @@ export class Segment extends PinnedFile {
   chain = CHAIN_START;
   /** The part of the segment that a hint file on disk stands for. */
   hintedLength = 0;
+  /** Bytes from the beginning for which a memory map was asked. */
+  mappedLength = 0;
+  /** Records read beyond those bytes since then. */
+  unmappedReads = 0;
   /** Where some of its records lie. */
   readonly waypoints = new Waypoints();
 

@@ -40,6 +40,7 @@ export interface ResolvedOptions {
   };
   checkpointRecordsMin: number;
   readOnly: boolean;
+  memoryMap: boolean;
   logger: Logger;
   observer: Required<StoreObserver> | undefined;
   fileSystem: FileSystem;
@@ -113,6 +114,7 @@ const schema = v.strictObject({
     CHECKPOINT_RECORDS_MIN_DEFAULT,
   ),
   readOnly: v.optional(boolean, false),
+  memoryMap: v.optional(boolean, true),
   logger: v.optional(
     methods<Logger>("a logger", ["debug", "info", "warn", "error"]),
     defaultLogger,

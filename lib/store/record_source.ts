@@ -22,18 +22,31 @@ const SCRATCH_BYTES = 64 * 1024;
 /** Values in longer records are read through the thread pool by the asynchronous calls. */
 export const BLOCKING_READ_BYTES_MAX = SCRATCH_BYTES;
 
+/**
+ * A segment is mapped anew, as far as it reaches then, after so many reads of what was not mapped of
+ * it: they took about as long as that does.
+ */
+const UNMAPPED_READS_MAX = 1024;
+
 /** Reads values. */
 export class RecordSource {
   #keydir: Keydir;
   #writer: LogWriter | undefined;
   #logger: Logger;
+  #memoryMap: boolean;
   #scratch: ByteBuffer = allocateBuffer(SCRATCH_BYTES);
 
   /** `writer` is undefined in a store that was opened for reading only. */
-  constructor(keydir: Keydir, writer: LogWriter | undefined, logger: Logger) {
+  constructor(
+    keydir: Keydir,
+    writer: LogWriter | undefined,
+    logger: Logger,
+    memoryMap: boolean,
+  ) {
     this.#keydir = keydir;
     this.#writer = writer;
     this.#logger = logger;
+    this.#memoryMap = memoryMap;
   }
 
   /** The value of the record at `address`, as bytes of the caller's own. */
@@ -67,10 +80,30 @@ export class RecordSource {
       const at = offset - writer.bufferStart;
       return this.#take(writer.buffer, at, frameLength, valueStart, crc, segment, offset);
     }
+    if (offset + frameLength > segment.mappedLength && this.#memoryMap) this.#mapIfWorthIt(segment);
     const buffer = frameLength <= SCRATCH_BYTES ? this.#scratch : allocateBuffer(frameLength);
     const count = readFully(segment.file, buffer.bytes, 0, frameLength, offset);
     if (count < frameLength) throw this.#damaged(segment, offset, "the file ends inside it");
     return this.#take(buffer, 0, frameLength, valueStart, crc, segment, offset);
+  }
+
+  /** Maps a segment as far as it is certain to stay, after many reads of what is not mapped of it. */
+  #mapIfWorthIt(segment: Segment): void {
+    if (++segment.unmappedReads < UNMAPPED_READS_MAX) return;
+    segment.unmappedReads = 0;
+    const length = this.#lengthToStay(segment);
+    if (length <= segment.mappedLength) return;
+    segment.mappedLength = length;
+    segment.file.map?.(length);
+  }
+
+  /**
+   * How much of a segment nobody will cut off any more. Of the one that is being appended to, what
+   * is durable; and nothing of it in a store that another process may be writing to.
+   */
+  #lengthToStay(segment: Segment): number {
+    if (segment === this.#writer?.segment) return segment.durableLength;
+    return segment === this.#keydir.segments.active ? 0 : segment.length;
   }
 
   /** As {@link read}, but long records do not block the event loop. */

@@ -84,7 +84,12 @@ export class KvStore implements AsyncDisposable {
     this.#commands = new CommandLog(options.logger);
     this.#keyScratch = new Uint8Array(options.keyBytesMax * 3);
     if (log.lock !== undefined) this.#write = new WritePath(options, log, log.lock);
-    this.#source = new RecordSource(this.#keydir, this.#write?.writer, options.logger);
+    this.#source = new RecordSource(
+      this.#keydir,
+      this.#write?.writer,
+      options.logger,
+      options.memoryMap,
+    );
     this.#newest = {
       keydir: this.#keydir,
       source: this.#source,

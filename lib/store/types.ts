@@ -68,6 +68,12 @@ export interface OpenOptions {
    * default 50,000.
    */
   checkpointRecordsMin?: number;
+  /**
+   * Read closed segments through memory maps, where the runtime can (Bun on Linux and macOS), which
+   * is twice as fast for short values (default true). A disk that cannot read a mapped file any more, or a file that
+   * another program cuts short, then ends the process with SIGBUS instead of an error.
+   */
+  memoryMap?: boolean;
   /** Receives log entries instead of LogTape's category `cairn`. */
   logger?: Logger;
   /** Is told of fsyncs and compactions, for metrics (default: nobody). */

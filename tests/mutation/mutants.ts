@@ -13,6 +13,7 @@ import { indexMutants } from "./groups/index.ts";
 import { leftoversMutants } from "./groups/leftovers.ts";
 import { lengthMutants } from "./groups/length.ts";
 import { markMutants } from "./groups/mark.ts";
+import { memoryMapMutants } from "./groups/memory_map.ts";
 import { newStoreMutants } from "./groups/new_store.ts";
 import { openingMutants } from "./groups/opening.ts";
 import { placeMutants } from "./groups/place.ts";
@@ -34,6 +35,7 @@ export const MUTANT_GROUPS: readonly MutantGroup[] = [
   leftoversMutants,
   placeMutants,
   lengthMutants,
+  memoryMapMutants,
   hintMutants,
   checkpointMutants,
   compactionMutants,

@@ -33,6 +33,7 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   batchBytes?: number;
   batchMillis?: number;
   segmentBytes: number;
+  memoryMap: boolean;
   slowRequestMillis: number;
   retainChanges: number;
 }
@@ -96,6 +97,7 @@ export function addServe(program: Command, stdout: Output): void {
       integerBetween(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX_LIMIT),
       SEGMENT_BYTES_MAX_DEFAULT,
     )
+    .option("--no-memory-map", "read by system calls, which report what a failing disk cannot read")
     .option(
       "--retain-changes <n>",
       "keep the deletes among so many newest changes, for followers that come back",
@@ -145,6 +147,7 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   await using store = await openOrCreate(options.db, {
     durability: durabilityOf(options),
     segmentBytesMax: options.segmentBytes,
+    memoryMap: options.memoryMap,
     compaction: { retainedVersions: options.retainChanges },
     observer,
   });
