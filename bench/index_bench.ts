@@ -7,40 +7,11 @@
 
 import process from "node:process";
 import { KeyIndex } from "../lib/index/key_index.ts";
+import { NumberShuffle } from "./workload.ts";
 
 const KEY_BYTES = 16;
 const COUNT_DEFAULT = 1_000_000;
 const NOW_MS = 1_800_000_000_000;
-
-/** Walks through all numbers below `count` once, in an order of its own for every `seed`. */
-class Shuffle {
-  readonly #count: number;
-  readonly #mask: number;
-  readonly #shift: number;
-  readonly #factor: number;
-  #state = 0;
-
-  constructor(count: number, seed: number) {
-    const bits = Math.ceil(Math.log2(count + 1));
-    this.#count = count;
-    this.#mask = 2 ** bits - 1;
-    this.#shift = bits >>> 1;
-    this.#factor = (Math.imul(seed, 0x9e3779b1) << 2) | 1;
-  }
-
-  next(): number {
-    let number: number;
-    do {
-      this.#state = (this.#state + 1) & this.#mask;
-      // Each step is a bijection of the numbers up to the mask.
-      number = Math.imul(this.#state, this.#factor) & this.#mask;
-      number ^= number >>> this.#shift;
-      number = Math.imul(number, 0x2c1b3c6d) & this.#mask;
-      number ^= number >>> this.#shift;
-    } while (number >= this.#count);
-    return number;
-  }
-}
 
 const HEX = new Uint8Array([..."0123456789abcdef"].map((digit) => digit.charCodeAt(0)));
 const key = new Uint8Array(KEY_BYTES).fill("k".charCodeAt(0));
@@ -65,7 +36,7 @@ let measureCount = 0;
 
 /** Runs `operation` for each number below `count` and prints nanoseconds for each. */
 function measure(name: string, count: number, operation: (number: number) => void): void {
-  const shuffle = new Shuffle(count, ++measureCount);
+  const shuffle = new NumberShuffle(count, ++measureCount);
   const start = performance.now();
   for (let i = 0; i < count; i++) operation(shuffle.next());
   print(name, (performance.now() - start) * 1e6 / count, "ns");
@@ -86,7 +57,7 @@ function find(index: KeyIndex, number: number): number {
 function benchLongest(count: number): void {
   const index = new KeyIndex({ hashSeed: 7 });
   const longest: number[] = [];
-  const shuffle = new Shuffle(count, 1);
+  const shuffle = new NumberShuffle(count, 1);
   for (let i = 0; i < count; i++) {
     const number = shuffle.next();
     const start = performance.now();

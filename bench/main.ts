@@ -1,172 +1,140 @@
 /**
- * The first benchmarks: the operations that people feel, on one machine, in one run. Figures vary
- * with the machine and its disk; the bare loops beside them tell how much of that is Cairn's.
+ * The harness: runs Cairn and its peers on the same work in one run, holds what was measured against
+ * the table of what shall be reached, and ends with 1 if a row falls short. See docs/performance.md.
  *
- *     deno task bench [keys]
+ *     deno task bench --help
  */
 
-import * as nodeFs from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { KvStore } from "../lib/mod.ts";
-import { makeKeys, makeValue } from "./workload.ts";
+import { type BenchOptions, HELP, parseOptions, type Runtime, UsageError } from "./arguments.ts";
+import { currentCommit, describeMachine, ROOT } from "./machine.ts";
+import type { Measure } from "./measures/measure.ts";
+import { MEASURES } from "./measures/mod.ts";
+import {
+  measurementOf,
+  onMachine,
+  readResults,
+  type Results,
+  withMeasurement,
+  writeResults,
+} from "./results.ts";
+import { ROWS } from "./rows.ts";
+import { measurementLines, verdictLines } from "./text_table.ts";
+import { judge, type Verdict } from "./verdict.ts";
 
-const keyCount = Number(process.argv[2] ?? 1_000_000);
-const runtime = "Bun" in globalThis ? "Bun" : "Deno" in globalThis ? "Deno" : "Node";
-const lazy = { durability: { bytes: 16 << 20, millis: 200 } } as const;
-const directory = nodeFs.mkdtempSync(join(process.env.CAIRN_BENCH_DIR ?? tmpdir(), "cairn-bench-"));
-const rows: [string, string][] = [];
+const RESULTS = join(ROOT, "bench/results/latest.json");
 
-function report(name: string, result: string): void {
-  rows.push([name, result]);
-  console.log(`${runtime}  ${name.padEnd(46)} ${result}`);
+function isChosen(name: string, only: readonly string[]): boolean {
+  return only.length === 0 || only.some((each) => name.startsWith(each));
 }
 
-function rate(count: number, ms: number): string {
-  return `${Math.round(count / ms * 1000).toLocaleString("en")} /s`.padStart(14) +
-    `${(ms * 1e6 / count).toFixed(0)} ns`.padStart(12);
+/** Rows that were asked for; a measure's name stands for all its rows. */
+function chosenRows({ only }: BenchOptions) {
+  return ROWS.filter(({ name, measure }) => isChosen(name, only) || only.includes(measure));
 }
 
-async function timed(work: () => Promise<void> | void): Promise<number> {
-  const begin = performance.now();
-  await work();
-  return performance.now() - begin;
-}
-
-async function bulk(path: string, keys: string[], value: Uint8Array): Promise<void> {
-  const store = await KvStore.open(path, lazy);
-  const rssBefore = process.memoryUsage().rss;
-  const ms = await timed(async () => {
-    for (const key of keys) store.setSync(key, value);
-    await store.flush();
-  });
-  report("bulk setSync, batch durability, flushed", rate(keys.length, ms));
-  const stats = store.stats();
-  const perKey = (stats.indexBytes - stats.indexKeyBytes) / stats.keys;
-  report("index bytes a key, beyond the key's own", perKey.toFixed(1).padStart(14));
-  const rss = process.memoryUsage().rss - rssBefore;
-  report("resident memory grown, bytes a key", (rss / stats.keys).toFixed(1).padStart(14));
-  const msAgain = await timed(async () => {
-    for (const key of keys) store.setSync(key, value);
-    await store.flush();
-  });
-  report("overwrite setSync, batch durability, flushed", rate(keys.length, msAgain));
-  await store.close();
-}
-
-async function bulkAsync(path: string, keys: string[], value: Uint8Array): Promise<void> {
-  const store = await KvStore.open(path, lazy);
-  const ms = await timed(async () => {
-    for (const key of keys) await store.set(key, value);
-    await store.flush();
-  });
-  report("bulk await set, batch durability, flushed", rate(keys.length, ms));
-  await store.close();
-}
-
-async function reads(path: string, keys: string[]): Promise<void> {
-  const begin = performance.now();
-  const store = await KvStore.open(path, lazy);
-  const ms = performance.now() - begin;
-  report("open after a clean close", `${ms.toFixed(0)} ms`.padStart(14) + `  ${store.size} keys`);
-  let bytes = 0;
-  const msSync = await timed(() => {
-    for (const key of keys) bytes += store.getSync(key)!.length;
-  });
-  report("random getSync", rate(keys.length, msSync));
-  const msAsync = await timed(async () => {
-    for (const key of keys) bytes += (await store.get(key))!.length;
-  });
-  report("random await get", rate(keys.length, msAsync));
-  const msFirst = await timed(async () => {
-    for await (const entry of store.scan({ limit: 100 })) bytes += entry.value.length;
-  });
-  report("first scan of 100 (builds the order)", `${msFirst.toFixed(0)} ms`.padStart(14));
-  const scans = 1000;
-  const msScan = await timed(async () => {
-    for (let index = 0; index < scans; index++) {
-      const start = keys[index]!;
-      for await (const entry of store.scan({ start, limit: 100 })) bytes += entry.value.length;
+async function measureAll(options: BenchOptions, before: Results): Promise<Results> {
+  let results = before;
+  const wanted = new Set(chosenRows(options).map(({ measure }) => measure));
+  const parent = mkdtempSync(join(options.directory ?? tmpdir(), "cairn-bench-"));
+  const onSignal = () => {
+    rmSync(parent, { recursive: true, force: true });
+    process.exit(130);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, onSignal);
+  try {
+    for (const measure of MEASURES) {
+      if (!wanted.has(measure.name)) continue;
+      for (const runtime of options.runtimes) {
+        if (options.resume && isMeasured(results, measure, runtime, options)) continue;
+        results = await measureOne(measure, runtime, options, results, parent);
+        if (options.peers === undefined) writeResults(RESULTS, results);
+      }
     }
-  });
-  report("later scans of 100 entries", rate(scans, msScan));
-  await store.close();
-}
-
-async function replay(path: string, keys: string[]): Promise<void> {
-  const segments = nodeFs.readdirSync(join(path, "wal"));
-  for (const name of segments) {
-    if (name.endsWith(".hint")) nodeFs.unlinkSync(join(path, "wal", name));
+  } finally {
+    rmSync(parent, { recursive: true, force: true });
   }
-  const begin = performance.now();
-  const store = await KvStore.open(path, { readOnly: true });
-  const ms = performance.now() - begin;
-  const { records, bytes } = store.stats().replay;
-  report(
-    "replay by scanning",
-    rate(records, ms) + `${(bytes / ms / 1e6).toFixed(2)} GB/s`.padStart(14),
-  );
-  void keys;
-  await store.close();
+  return results;
 }
 
-async function durable(path: string, keys: string[], value: Uint8Array): Promise<void> {
-  const frame = makeValue(143);
-  const fd = nodeFs.openSync(join(directory, "bare"), "w");
-  const singles = 2000;
-  let position = 0;
-  const msBare = await timed(() => {
-    for (let index = 0; index < singles; index++) {
-      nodeFs.writeSync(fd, frame, 0, frame.length, position);
-      nodeFs.fdatasyncSync(fd);
-      position += frame.length;
-    }
-  });
-  report("bare write + fdatasync", rate(singles, msBare));
-  const store = await KvStore.open(path);
-  const ms = await timed(async () => {
-    for (let index = 0; index < singles; index++) await store.set(keys[index]!, value);
-  });
-  report("durable set, one at a time", rate(singles, ms) + `  ${(msBare / ms).toFixed(2)} of bare`);
-  const msSync = await timed(() => {
-    for (let index = 0; index < singles; index++) store.setSync(keys[index]!, value);
-  });
-  report("durable setSync", rate(singles, msSync) + `  ${(msBare / msSync).toFixed(2)} of bare`);
-  const total = 100_000;
-  const group = makeValue(143 * 64);
-  const msBareGroup = await timed(async () => {
-    for (let index = 0; index < total / 64; index++) {
-      nodeFs.writeSync(fd, group, 0, group.length, position);
-      position += group.length;
-      await new Promise<void>((resolve, reject) =>
-        nodeFs.fdatasync(fd, (error) => error ? reject(error) : resolve())
+function isMeasured(
+  results: Results,
+  measure: Measure,
+  runtime: Runtime,
+  options: BenchOptions,
+): boolean {
+  const found = measurementOf(results, measure.name, runtime);
+  return found?.keys === measure.keys(options.keys) &&
+    found.rounds === measure.rounds(options.rounds);
+}
+
+async function measureOne(
+  measure: Measure,
+  runtime: Runtime,
+  options: BenchOptions,
+  results: Results,
+  parent: string,
+): Promise<Results> {
+  const { name } = measure;
+  const keys = measure.keys(options.keys);
+  const rounds = measure.rounds(options.rounds);
+  const directory = join(parent, `${name}-${runtime}`);
+  const log = (line: string) => console.log(`${runtime.padEnd(4)}  ${name.padEnd(14)} ${line}`);
+  log(`${keys.toLocaleString("en")} keys, ${rounds} rounds`);
+  const samples = await measure.run({ runtime, options, keys, rounds, directory, log });
+  const { date, millis } = options;
+  const about = { measure: name, runtime, date, commit: currentCommit(), keys, rounds, millis };
+  return withMeasurement(results, { ...about, samples });
+}
+
+/** Prints everything that was asked for, and names the rows that fall short. */
+function report(options: BenchOptions, results: Results): boolean {
+  const rows = chosenRows(options);
+  for (const name of new Set(rows.map(({ measure }) => measure))) {
+    for (const runtime of options.runtimes) {
+      const measurement = measurementOf(results, name, runtime);
+      if (measurement === undefined) continue;
+      const { keys, date, commit } = measurement;
+      console.log(
+        `\n${name} under ${runtime}, ${keys.toLocaleString("en")} keys, ${date} ${commit}`,
       );
+      for (const line of measurementLines(measurement)) console.log(line);
     }
-  });
-  report("bare group commit of 64", rate(total, msBareGroup));
-  const ms64 = await timed(async () => {
-    let next = 0;
-    await Promise.all(Array.from({ length: 64 }, async () => {
-      while (next < total) await store.set(keys[next++ % keys.length]!, value);
-    }));
-  });
-  report(
-    "durable set, 64 at once",
-    rate(total, ms64) + `  ${(msBareGroup / ms64).toFixed(2)} of bare`,
+  }
+  const verdicts = rows.flatMap((row) =>
+    options.runtimes.flatMap((runtime) => judge(results, row, runtime) ?? [])
   );
-  nodeFs.closeSync(fd);
-  await store.close();
+  console.log("");
+  for (const line of verdictLines(verdicts)) console.log(line);
+  return tellShort(verdicts);
+}
+
+/** Names the rows that fall short. The table is about Bun; Deno stands beside it. */
+function tellShort(verdicts: readonly Verdict[]): boolean {
+  const short = verdicts.filter(({ reached, runtime }) => !reached && runtime === "bun");
+  if (short.length === 0) return false;
+  console.log(`\nShort under Bun: ${short.map(({ row }) => row.name).join(", ")}`);
+  return true;
 }
 
 try {
-  const keys = makeKeys(keyCount);
-  const value = makeValue(100);
-  await bulk(join(directory, "bulk"), keys, value);
-  await bulkAsync(join(directory, "bulk-async"), keys, value);
-  await reads(join(directory, "bulk-async"), keys);
-  await replay(join(directory, "bulk-async"), keys);
-  await durable(join(directory, "durable"), keys, value);
-} finally {
-  nodeFs.rmSync(directory, { recursive: true, force: true });
+  const today = new Date().toISOString().slice(0, 10);
+  const options = parseOptions(process.argv.slice(2), process.env, today);
+  if (options === undefined) {
+    console.log(HELP);
+    process.exit(0);
+  }
+  if (!options.report && !existsSync(join(ROOT, "bench/peers/node_modules"))) {
+    throw new UsageError("The peers are not installed: run `deno task bench`, which does that");
+  }
+  const before = onMachine(readResults(RESULTS), describeMachine());
+  const results = options.report ? before : await measureAll(options, before);
+  process.exit(report(options, results) ? 1 : 0);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  process.exit(2);
 }

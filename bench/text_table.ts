@@ -1,0 +1,54 @@
+/** Verdicts and figures as they are printed. */
+
+import type { Measurement } from "./results.ts";
+import { spreadOf } from "./statistics.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** A figure with as many digits as matter: 12.3, 0.95, 1,234,567. */
+export function showNumber(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return value.toLocaleString("en", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+}
+
+/** What was measured, with its spread, as "12.3 x (11.8 to 13.0)". */
+export function showMeasured({ row, measured }: Verdict): string {
+  const unit = row.kind === "ratio" ? "x" : row.unit;
+  const { median, min, max } = measured;
+  return `${showNumber(median)} ${unit} (${showNumber(min)} to ${showNumber(max)})`;
+}
+
+/** What is wanted, as "at least 15 x". */
+export function showWanted({ row, wanted }: Verdict): string {
+  const unit = row.kind === "ratio" ? "x" : row.unit;
+  const direction = row.kind === "ratio" ? "at least" : row.direction;
+  return `${direction} ${Number(wanted.toPrecision(3)).toLocaleString("en")} ${unit}`;
+}
+
+/** The verdict in words. */
+export function showVerdict({ reached, share }: Verdict): string {
+  return reached ? "reached" : `falls short: ${showNumber(share)} of it`;
+}
+
+/** One line a verdict. */
+export function verdictLines(verdicts: readonly Verdict[]): string[] {
+  return verdicts.map((verdict) =>
+    `${verdict.runtime.padEnd(4)}  ${verdict.row.name.padEnd(22)} ` +
+    `${showMeasured(verdict).padEnd(46)} ${showWanted(verdict).padEnd(26)} ${showVerdict(verdict)}`
+  );
+}
+
+/** All figures of a measurement, medians with their spread. */
+export function measurementLines(measurement: Measurement): string[] {
+  return Object.entries(measurement.samples).flatMap(([subject, figures]) =>
+    Object.entries(figures).map(([figure, values]) => {
+      const { median, min, max } = spreadOf(values);
+      return `  ${subject.padEnd(22)} ${figure.padEnd(26)} ${showNumber(median).padStart(14)}` +
+        `  (${showNumber(min)} to ${showNumber(max)})`;
+    })
+  );
+}

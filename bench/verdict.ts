@@ -1,0 +1,39 @@
+/** Holds rows of the table against what was measured. */
+
+import type { Runtime } from "./arguments.ts";
+import { measurementOf, type Results, samplesOf } from "./results.ts";
+import type { Row } from "./rows.ts";
+import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
+
+/** How a row came out. */
+export interface Verdict {
+  row: Row;
+  runtime: Runtime;
+  /** The ratio, or the figure itself. */
+  measured: Spread;
+  /** What the median shall reach. */
+  wanted: number;
+  /** 1 when just reached, 2 when twice as good as wanted. */
+  share: number;
+  reached: boolean;
+  /** How many keys it was measured with. */
+  keys: number;
+  date: string;
+}
+
+/** Judges `row` by the median of its rounds; undefined if it has not been measured. */
+export function judge(results: Results, row: Row, runtime: Runtime): Verdict | undefined {
+  const measurement = measurementOf(results, row.measure, runtime);
+  if (measurement === undefined) return undefined;
+  const ours = samplesOf(measurement, row.ours, row.figure);
+  const values = row.kind === "ratio"
+    ? ratiosOf(ours, samplesOf(measurement, row.theirs, row.figure))
+    : ours;
+  if (values.length === 0) return undefined;
+  const measured = spreadOf(values);
+  const wanted = row.kind === "ratio" ? row.atLeast : row.limit;
+  const isAtMost = row.kind === "limit" && row.direction === "at most";
+  const share = isAtMost ? wanted / measured.median : measured.median / wanted;
+  const { keys, date } = measurement;
+  return { row, runtime, measured, wanted, share, reached: share >= 1, keys, date };
+}
