@@ -42,13 +42,16 @@ export function verdictLines(verdicts: readonly Verdict[]): string[] {
   );
 }
 
-/** All figures of a measurement, medians with their spread. */
+/** All figures of a measurement, medians with their spread, under a line that says which it is. */
 export function measurementLines(measurement: Measurement): string[] {
-  return Object.entries(measurement.samples).flatMap(([subject, figures]) =>
+  const { measure, runtime, keys, rounds, date, commit } = measurement;
+  const lines = Object.entries(measurement.samples).flatMap(([subject, figures]) =>
     Object.entries(figures).map(([figure, values]) => {
       const { median, min, max } = spreadOf(values);
-      return `  ${subject.padEnd(22)} ${figure.padEnd(26)} ${showNumber(median).padStart(14)}` +
+      return `  ${subject.padEnd(24)} ${figure.padEnd(30)} ${showNumber(median).padStart(14)}` +
         `  (${showNumber(min)} to ${showNumber(max)})`;
     })
   );
+  const about = `${keys.toLocaleString("en")} keys, ${rounds} rounds, ${date}, commit ${commit}`;
+  return [`${measure} under ${runtime}, ${about}`, ...lines, ""];
 }

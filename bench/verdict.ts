@@ -37,3 +37,10 @@ export function judge(results: Results, row: Row, runtime: Runtime): Verdict | u
   const { keys, date } = measurement;
   return { row, runtime, measured, wanted, share, reached: share >= 1, keys, date };
 }
+
+/** Names of the rows that fall short. They are about Bun; where only Deno was measured, about Deno. */
+export function shortRows(verdicts: readonly Verdict[]): string[] {
+  const judged = verdicts.some(({ runtime }) => runtime === "bun") ? "bun" : "deno";
+  return verdicts.filter(({ reached, runtime }) => !reached && runtime === judged)
+    .map(({ row }) => row.name);
+}

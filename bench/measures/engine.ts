@@ -24,6 +24,9 @@ function own(runtime: Runtime): string[] {
 const same = (base: number) => base;
 /** A disk varies more than a processor. */
 const twice = (base: number) => 2 * base;
+const tenfold = (base: number) => 10 * base;
+/** What takes minutes. */
+const few = (base: number) => Math.min(base, 3);
 
 /** Fills a store once; every round opens it in a new process. */
 async function reopen(
@@ -86,7 +89,7 @@ export const ENGINE_MEASURES: Measure[] = [
   { name: "open", keys: same, rounds: same, run: (context) => reopen(context, "openClean", 100) },
   {
     name: "open-large",
-    keys: (base) => 10 * base,
+    keys: tenfold,
     rounds: same,
     run: (context) => reopen(context, "openClean", 100),
   },
@@ -96,5 +99,29 @@ export const ENGINE_MEASURES: Measure[] = [
     keys: (base) => Math.ceil(base / 4),
     rounds: same,
     run: (context) => reopen(context, "replay", LARGE_VALUE_BYTES),
+  },
+  {
+    name: "growth",
+    keys: tenfold,
+    rounds: few,
+    run: (context) => alternate(context, "growth", ["cairn"]),
+  },
+  {
+    name: "heap",
+    keys: same,
+    rounds: few,
+    run: (context) => alternate(context, "heap", ["cairn"]),
+  },
+  {
+    name: "pauses",
+    keys: tenfold,
+    rounds: few,
+    run: (context) => alternate(context, "pauses", ["cairn"]),
+  },
+  {
+    name: "compaction",
+    keys: same,
+    rounds: same,
+    run: (context) => alternate(context, "compactionLatency", ["cairn"]),
   },
 ];

@@ -27,6 +27,8 @@ export interface Measure {
   keys(base: number): number;
   /** Rounds for so many as the options say; 1 for what takes long and hardly varies. */
   rounds(base: number): number;
+  /** The runtimes that it tells something about; all unless said. */
+  runtimes?: readonly Runtime[];
   run(context: MeasureContext): Promise<Samples>;
 }
 

@@ -9,17 +9,15 @@ import type { MeasureContext } from "./measure.ts";
 
 const VALUE_BYTES = 100;
 
-/** Program and arguments that run a script under `runtime`. */
+/** Program and arguments that run a script of the harness under `runtime`. */
 export function runtimeCommand(runtime: Runtime): [string, ...string[]] {
-  return runtime === "bun" ? [BUN, "--expose-gc"] : [
-    DENO,
-    "run",
-    "--frozen",
-    "--no-check",
-    "-A",
-    "--unstable-kv",
-    "--v8-flags=--expose-gc,--max-old-space-size=8192",
-  ];
+  const flags = ["--unstable-kv", "--v8-flags=--expose-gc,--max-old-space-size=8192"];
+  return runtime === "bun" ? [BUN] : [...serverCommand(runtime), ...flags];
+}
+
+/** Program and arguments that run a server under `runtime`, as its users run it. */
+export function serverCommand(runtime: Runtime): [string, ...string[]] {
+  return runtime === "bun" ? [BUN] : [DENO, "run", "--frozen", "--no-check", "-A"];
 }
 
 /** Lets `input.subject` do `task` in a process of its own, and returns the figures it tells. */

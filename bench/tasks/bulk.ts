@@ -6,6 +6,8 @@ import { makeKeys, makeValue, perSecond, settle, shuffle, timed } from "../workl
 import type { Figures, TaskInput } from "./task.ts";
 
 const READ_SEED = 0x51ed270b;
+/** Asynchronous reads are sampled: some stores have no others, and take long for them. */
+const ASYNC_READS_MAX = 100_000;
 
 /** Sets all keys, then gets all. */
 export async function bulk(input: TaskInput): Promise<Figures> {
@@ -27,12 +29,13 @@ export async function bulk(input: TaskInput): Promise<Figures> {
     figures["getPerSecond"] = perSecond(count, getMs);
   }
   if (getAsync !== undefined) {
+    const sample = keys.slice(0, ASYNC_READS_MAX);
     let bytes = 0;
     const getMs = await timed(async () => {
-      for (const key of keys) bytes += (await getAsync(key))!.length;
+      for (const key of sample) bytes += (await getAsync(key))!.length;
     });
-    assert.equal(bytes, count * valueBytes);
-    figures["getAsyncPerSecond"] = perSecond(count, getMs);
+    assert.equal(bytes, sample.length * valueBytes);
+    figures["getAsyncPerSecond"] = perSecond(sample.length, getMs);
   }
   await engine.close();
   return figures;

@@ -1,7 +1,7 @@
 /** What Cairn's server is measured against: the same runtime's, which answers with fixed bytes. */
 
 import process from "node:process";
-import { makeValue } from "./workload.ts";
+import { makeValue } from "../workload.ts";
 
 const value = new Uint8Array(makeValue(100));
 

@@ -1,14 +1,14 @@
 /**
  * A load of HTTP requests over raw sockets, in a process of its own: each connection sends its next
- * request when the answer to the last one is complete. Called by `http.ts`, it prints a line of JSON.
+ * request when the answer to the last one is complete. Started by measures/http.ts, it prints a line of JSON.
  *
- *     bun bench/http_load.ts GET|PUT PORT CONNECTIONS MILLIS KEYS
+ *     bun bench/network/http_load.ts GET|PUT PORT CONNECTIONS MILLIS KEYS
  */
 
 import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
-import { makeKeys, makeValue } from "./workload.ts";
+import { makeKeys, makeValue } from "../workload.ts";
 
 const VALUE_BYTES = 100;
 const [method = "GET", port, connections, millis, keyCount] = process.argv.slice(2);

@@ -1,0 +1,108 @@
+/** The tables of docs/performance.md, made of results and put between markers. */
+
+import { RUNTIMES } from "./arguments.ts";
+import { type Measurement, measurementOf, type Results } from "./results.ts";
+import { ROWS } from "./rows.ts";
+import { spreadOf } from "./statistics.ts";
+import { showMeasured, showNumber, showVerdict, showWanted } from "./text_table.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** Names of the generated parts of the page, and what they are made of. */
+const SECTIONS: Record<string, (results: Results) => string> = {
+  machine: machineText,
+  rows: rowsTable,
+  rates: ratesTable,
+  scale: (results) => figuresTable(results, "scale"),
+  sizes: (results) => figuresTable(results, "sizes"),
+  stalls: (results) => figuresTable(results, "pauses"),
+  amplification: (results) => figuresTable(results, "amplification"),
+  startup: (results) => figuresTable(results, "startup"),
+};
+
+/** The measures whose figures `rates` shows. */
+const RATES = ["bulk", "durable-one", "durable-many", "redis", "http"];
+
+const NOTHING = "Not measured yet.";
+
+/** `page` with everything between markers made anew. Throws if a marker is missing. */
+export function fillPage(page: string, results: Results): string {
+  return Object.entries(SECTIONS).reduce((text, [name, make]) => {
+    const [begin, end] = [`<!-- ${name}: made by the harness -->`, `<!-- end of ${name} -->`];
+    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`The page has no markers for ${name}`);
+    return `${text.slice(0, from + begin.length)}\n\n${make(results)}\n\n${text.slice(to)}`;
+  }, page);
+}
+
+function machineText({ machine, measurements }: Results): string {
+  const { cpu, cores, memoryGiB, system, versions } = machine;
+  const dates = measurements.map(({ date }) => date).sort();
+  const when = dates.length === 0
+    ? NOTHING
+    : dates[0] === dates.at(-1)
+    ? `Measured on ${dates[0]}.`
+    : `Measured from ${dates[0]} to ${dates.at(-1)}.`;
+  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
+  return `${when} ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; ${list}.`;
+}
+
+function rowsTable(results: Results): string {
+  const lines = ROWS.map((row) => {
+    const [bun, deno] = RUNTIMES.map((runtime) => judge(results, row, runtime));
+    const either = bun ?? deno;
+    const wanted = either === undefined ? "" : showWanted(either);
+    return [row.title, wanted, cell(bun), bun === undefined ? "" : showVerdict(bun), cell(deno)];
+  });
+  return table(["row", "wanted", "Bun", "verdict, under Bun", "Deno"], lines);
+}
+
+function cell(verdict: Verdict | undefined): string {
+  return verdict === undefined ? "not measured" : showMeasured(verdict);
+}
+
+function ratesTable(results: Results): string {
+  const lines = RATES.flatMap((measure) => linesOf(results, measure, /PerSecond$/));
+  return table(["measure", "who", "figure", "Bun", "Deno"], lines);
+}
+
+/** Every figure of one measure: rows are subjects and figures, columns the runtimes. */
+function figuresTable(results: Results, measure: string): string {
+  const lines = linesOf(results, measure, /./).map(([, ...line]) => line);
+  return lines.length === 0 ? NOTHING : table(["who", "figure", "Bun", "Deno"], lines);
+}
+
+function linesOf(results: Results, measure: string, figures: RegExp): string[][] {
+  const measurements = RUNTIMES.map((runtime) => measurementOf(results, measure, runtime));
+  const names = new Set(measurements.flatMap((each) => figureNames(each)));
+  return [...names].map((name) => name.split("\0"))
+    .filter(([, figure]) => figures.test(figure!))
+    .map(([subject, figure]) => [
+      measure,
+      subject!,
+      figure!,
+      ...measurements.map((each) => showFigure(each?.samples[subject!]?.[figure!])),
+    ]);
+}
+
+function figureNames(measurement: Measurement | undefined): string[] {
+  return Object.entries(measurement?.samples ?? {}).flatMap(([subject, figures]) =>
+    Object.keys(figures).map((figure) => `${subject}\0${figure}`)
+  );
+}
+
+function showFigure(values: readonly number[] | undefined): string {
+  if (values === undefined) return "";
+  const { median, min, max } = spreadOf(values);
+  return `${showNumber(median)} (${showNumber(min)} to ${showNumber(max)})`;
+}
+
+/** A table in Markdown, laid out as `deno fmt` does. */
+function table(head: readonly string[], lines: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) =>
+    Math.max(title.length, 3, ...lines.map((line) => line[column]?.length ?? 0))
+  );
+  const show = (cells: readonly string[]) =>
+    `| ${widths.map((width, column) => (cells[column] ?? "").padEnd(width)).join(" | ")} |`;
+  return [show(head), show(widths.map((width) => "-".repeat(width))), ...lines.map(show)]
+    .join("\n");
+}
