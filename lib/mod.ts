@@ -14,6 +14,8 @@
  */
 
 export { KvStore } from "./store/store.ts";
+export { NOT_DIRECT } from "./store/direct_access.ts";
+export type { DirectAccess } from "./store/direct_access.ts";
 export { KvError } from "./errors.ts";
 export type { KvErrorCode, KvErrorDetails } from "./errors.ts";
 export { InvariantError } from "./assert.ts";

@@ -2,6 +2,7 @@
 
 import type { GroupCommit } from "./group_commit.ts";
 import type { LazySync } from "./lazy_sync.ts";
+import type { VisibilityBell } from "./visibility.ts";
 import type { SetResult, WriteListener, WriteResult } from "./types.ts";
 
 /** Acknowledges the write that was appended last, in one of several forms. */
@@ -11,11 +12,13 @@ export class Acknowledgement {
 
   #commit: GroupCommit | undefined;
   #lazy: LazySync | undefined;
+  #bell: VisibilityBell;
 
   /** One of the two is there. */
-  constructor(commit: GroupCommit | undefined, lazy: LazySync | undefined) {
+  constructor(commit: GroupCommit | undefined, lazy: LazySync | undefined, bell: VisibilityBell) {
     this.#commit = commit;
     this.#lazy = lazy;
+    this.#bell = bell;
   }
 
   /** Resolves when the record appended last, `lsn`, counts as done. */
@@ -41,6 +44,12 @@ export class Acknowledgement {
     const admitted = this.#lazy!.admitted();
     if (admitted === undefined) listener.written(lsn, created);
     else admitted.then(() => listener.written(lsn, created), (error) => listener.failed(error));
+  }
+
+  /** As {@link of}; the bell tells when {@link WritePath.lsnAcknowledged} has reached the record. */
+  byBell(lsn: number): void {
+    if (this.#commit !== undefined) this.#commit.commitSoon();
+    else this.#lazy!.admit(lsn, () => this.#bell.ring());
   }
 
   /** As {@link of}, blocking. */

@@ -231,6 +231,11 @@ export class GroupCommit {
     return new Promise((resolve) => this.#waiters.push({ lsn, resolve }));
   }
 
+  /** Sees to it that everything added becomes durable, or fails; the bell tells when. */
+  commitSoon(): void {
+    this.#start();
+  }
+
   #newest(): PendingWrite {
     const write = this.#filling.writes.at(-1);
     assert(write !== undefined, "a write was added");
@@ -373,6 +378,7 @@ export class GroupCommit {
     this.#lsnMapped = this.#writer.lsnAppended;
     for (const { listener } of writes) listener?.failed(error);
     for (const { resolve } of this.#waiters.splice(0)) resolve();
+    this.#bell.ring(); // for those who look for the failure themselves
   }
 }
 

@@ -17,6 +17,9 @@ interface Waiter {
 
 /** Syncs a log every so often. */
 export class LazySync {
+  /** The newest record that {@link admit} was told of and that counts as acknowledged. */
+  lsnAdmitted: number;
+
   #writer: LogWriter;
   #clock: Clock;
   #logger: Logger;
@@ -44,6 +47,7 @@ export class LazySync {
     this.#logger = logger;
     this.#bytesMax = durability.bytes;
     this.#delayMs = durability.millis;
+    this.lsnAdmitted = writer.lsnAppended;
   }
 
   /** Takes note of records that were appended. */
@@ -58,6 +62,18 @@ export class LazySync {
     if (this.#hasRoom(this.#appended)) return undefined;
     const position = this.#appended;
     return new Promise((resolve, reject) => this.#waiters.push({ position, resolve, reject }));
+  }
+
+  /** As {@link admitted}, of the record `lsn` that was appended last; `ring` tells when it is later. */
+  admit(lsn: number, ring: () => void): void {
+    const admitted = this.admitted();
+    if (admitted === undefined) this.lsnAdmitted = lsn;
+    else {
+      admitted.then(() => {
+        this.lsnAdmitted = Math.max(this.lsnAdmitted, lsn);
+        ring();
+      }, ring);
+    }
   }
 
   /** As {@link admitted}, blocking. */

@@ -7,6 +7,8 @@
 import { Buffer } from "node:buffer";
 import { assert } from "../assert.ts";
 import { KvError } from "../errors.ts";
+import { BATCH_FRAME_BYTES } from "../format/control_record.ts";
+import { copyBytes } from "../format/copy_bytes.ts";
 import { encodeKey, keyRoom, showKey } from "../format/key.ts";
 import {
   EXPIRES_AT_BYTES,
@@ -21,9 +23,10 @@ import {
   writeU64,
 } from "../format/record.ts";
 import type { KeyIndex } from "../index/key_index.ts";
+import { BATCH_BYTES_LIMIT } from "../limits.ts";
 import type { LogWriter } from "../log/log_writer.ts";
 import { showValue } from "./options.ts";
-import type { KeyInput, ValueInput } from "./types.ts";
+import type { BatchOp, KeyInput, ValueInput } from "./types.ts";
 
 const encoder = new TextEncoder();
 /** Strings up to this many characters get room for the worst case instead of being measured. */
@@ -91,6 +94,38 @@ export class RecordEncoder {
     this.frameLength = FRAME_OVERHEAD_BYTES + keyLength + storedValueLength;
     writeFrameHeader(buffer.view, at, op, lsn, keyLength, storedValueLength);
     this.crc = finishFrame(buffer, at, this.frameLength);
+  }
+
+  /** As {@link beginAt}, with a key of ASCII that lies in `source`. */
+  beginBytesAt(at: number, source: Uint8Array, start: number, end: number): void {
+    this.at = at;
+    const { bytes } = this.#writer.buffer;
+    this.keyLength = end - start;
+    copyBytes(source, start, end, bytes, at + FRAME_HEADER_BYTES);
+    this.hash = this.#index.hash(bytes, at + FRAME_HEADER_BYTES, this.keyLength);
+  }
+
+  /** As {@link finishSet}, with a value that lies in `source` and does not expire. */
+  finishSetBytes(source: Uint8Array, start: number, end: number, lsn: number): void {
+    const { buffer } = this.#writer;
+    const { at, keyLength } = this;
+    copyBytes(source, start, end, buffer.bytes, at + FRAME_HEADER_BYTES + keyLength);
+    this.frameLength = FRAME_OVERHEAD_BYTES + keyLength + end - start;
+    writeFrameHeader(buffer.view, at, OP_SET, lsn, keyLength, end - start);
+    this.crc = finishFrame(buffer, at, this.frameLength);
+  }
+
+  /** Bytes that the frames of a batch may take at most. Throws for unusable values, or too many. */
+  roomOfBatch(ops: BatchOp[]): number {
+    let room = BATCH_FRAME_BYTES;
+    for (const op of ops) {
+      room += op.op === "set" ? this.roomOfSet(op.key, op.value) : this.room(op.key);
+    }
+    if (room <= BATCH_BYTES_LIMIT) return room;
+    throw new KvError(
+      "InvalidArgument",
+      `Batch may take ${room} bytes: at most ${BATCH_BYTES_LIMIT} are allowed, split it`,
+    );
   }
 
   /** Completes the frame of a delete. */

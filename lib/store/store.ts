@@ -14,6 +14,7 @@ import { restoreStore } from "../tools/restore.ts";
 import type { StoreSnapshot } from "../tools/store_snapshot.ts";
 import { type VerifyReport, verifyStore } from "../tools/verify.ts";
 import { openChanges } from "./changes.ts";
+import { type DirectAccess, directAccess } from "./direct_access.ts";
 import { Expirer } from "./expirer.ts";
 import type { Keydir } from "./keydir.ts";
 import { type OpenedLog, openForReading, openForWriting } from "./open_log.ts";
@@ -72,6 +73,7 @@ export class KvStore implements AsyncDisposable {
   #commands: CommandLog;
   #keyScratch: Uint8Array;
   #newest: NewestContext;
+  #direct: DirectAccess | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(path: string, options: ResolvedOptions, log: OpenedLog) {
@@ -613,6 +615,24 @@ export class KvStore implements AsyncDisposable {
       this.#keydir.segments.close();
       this.#options.logger.info("Closed {path}", { path: this.#path });
     }
+  }
+
+  /**
+   * The shortest way in, for this package's servers.
+   *
+   * @internal
+   */
+  get direct(): DirectAccess {
+    return this.#direct ??= directAccess({
+      keydir: this.#keydir,
+      source: this.#source,
+      write: this.#write,
+      clock: this.#options.clock,
+      keyBytesMax: this.#options.keyBytesMax,
+      valueBytesMax: this.#options.valueBytesMax,
+      isClosed: () => this.#closing !== undefined,
+      onRead: (address) => void (this.#commands.enabled && this.#noteRead(address)),
+    });
   }
 
   get #lsnVisible(): number {

@@ -8,7 +8,6 @@ import { KvError } from "../errors.ts";
 import { BATCH_FRAME_BYTES, encodeBatchHeader } from "../format/control_record.ts";
 import { showKey } from "../format/key.ts";
 import type { FileLock } from "../fs/file_system.ts";
-import { BATCH_BYTES_LIMIT } from "../limits.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
 import { CommandLog, type Logger } from "../telemetry/logger.ts";
@@ -54,7 +53,8 @@ export class WritePath {
   #active: ActiveFile;
   #keydir: Keydir;
   #clock: Clock;
-  #encoder: RecordEncoder;
+  /** Where records are encoded before they are appended. */
+  readonly encoder: RecordEncoder;
   #logger: Logger;
   #commands: CommandLog;
 
@@ -93,7 +93,7 @@ export class WritePath {
         () => this.maintenance.isBusy,
       );
     } else this.#lazy = new LazySync(writer, durability, clock, logger);
-    this.acknowledgement = new Acknowledgement(this.commit, this.#lazy);
+    this.acknowledgement = new Acknowledgement(this.commit, this.#lazy, this.bell);
     this.maintenance = new Maintenance({
       fs,
       directory,
@@ -113,7 +113,7 @@ export class WritePath {
       bytesInFlight: () => this.commit?.setBytesInFlight ?? 0,
     });
     const { keyBytesMax, valueBytesMax } = options;
-    this.#encoder = new RecordEncoder(writer, keydir.index, keyBytesMax, valueBytesMax);
+    this.encoder = new RecordEncoder(writer, keydir.index, keyBytesMax, valueBytesMax);
     if (!log.sealed) this.#sealRecovered();
     for (const segment of keydir.segments.ordered.slice(0, -1)) {
       if (segment.hintedLength === 0) this.maintenance.hint(segment);
@@ -135,10 +135,14 @@ export class WritePath {
     return this.commit?.lsnVisible ?? this.writer.lsnAppended;
   }
 
+  /** LSN up to which every record counts as done by the store's durability. */
+  get lsnAcknowledged(): number {
+    return this.commit?.lsnVisible ?? this.#lazy!.lsnAdmitted;
+  }
+
   /** Appends a set and returns its LSN. Throws before anything is appended, or not at all. */
   set(key: KeyInput, value: ValueInput, options: SetOptions | undefined): number {
-    const { writer } = this;
-    const encoder = this.#encoder;
+    const { writer, encoder } = this;
     writer.assertWritable();
     const conditions = options === undefined ? NO_CONDITIONS : checkSetOptions(options);
     const expiresAt = options === undefined ? 0 : expiryOf(options, this.#clock);
@@ -146,16 +150,12 @@ export class WritePath {
     if (conditions !== NO_CONDITIONS) assertConditions(key, conditions, this.#currentVersion());
     const lsn = writer.takeLsn();
     encoder.finishSet(key, value, expiresAt, lsn);
-    encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
-    this.#append(false, lsn, expiresAt, conditions.ifVersion !== null);
-    this.#noteAppended(encoder.frameLength);
-    return lsn;
+    return this.appendOne(false, lsn, expiresAt, conditions.ifVersion !== null);
   }
 
   /** Appends a delete and returns its LSN; as {@link set}. */
   delete(key: KeyInput, options: DeleteOptions | undefined): number {
-    const { writer } = this;
-    const encoder = this.#encoder;
+    const { writer, encoder } = this;
     writer.assertWritable();
     const conditions = options === undefined ? NO_CONDITIONS : checkDeleteOptions(options);
     encoder.beginAt(writer.reserve(encoder.room(key)), key);
@@ -165,28 +165,15 @@ export class WritePath {
     if (conditions !== NO_CONDITIONS) assertConditions(key, conditions, this.#currentVersion());
     const lsn = writer.takeLsn();
     encoder.finishDelete(lsn);
-    encoder.at = writer.placeRecords(encoder.at, encoder.frameLength);
-    this.#append(true, lsn, 0, false);
-    this.#noteAppended(encoder.frameLength);
-    return lsn;
+    return this.appendOne(true, lsn, 0, false);
   }
 
   /** Appends a batch and returns the LSN of its last record; as {@link set}. */
   batch(ops: BatchOp[], options: BatchOptions = {}): number {
-    const { writer } = this;
-    const encoder = this.#encoder;
+    const { writer, encoder } = this;
     writer.assertWritable();
     const { checks, expiries } = checkBatch(ops, options, this.#clock);
-    const rooms = ops.map((op) =>
-      op.op === "set" ? encoder.roomOfSet(op.key, op.value) : encoder.room(op.key)
-    );
-    const room = rooms.reduce((sum, each) => sum + each, BATCH_FRAME_BYTES);
-    if (room > BATCH_BYTES_LIMIT) {
-      throw new KvError(
-        "InvalidArgument",
-        `Batch may take ${room} bytes: at most ${BATCH_BYTES_LIMIT} are allowed, split it`,
-      );
-    }
+    const room = encoder.roomOfBatch(ops);
     for (const { key, version } of checks) {
       encoder.beginAt(writer.reserve(encoder.room(key)), key);
       const conditions = { ifAbsent: version === null, ifVersion: version };
@@ -267,13 +254,21 @@ export class WritePath {
     }
   }
 
+  /** Appends the record that the encoder holds, which is not part of a batch; returns its LSN. */
+  appendOne(isDelete: boolean, lsn: number, expiresAt: number, replaces: boolean): number {
+    const { encoder } = this;
+    encoder.at = this.writer.placeRecords(encoder.at, encoder.frameLength);
+    this.#append(isDelete, lsn, expiresAt, replaces);
+    this.#noteAppended(encoder.frameLength);
+    return lsn;
+  }
+
   /**
    * Appends the record that the encoder holds, and makes it visible if it need not be durable.
    * `replaces` says that a condition found the key there.
    */
   #append(isDelete: boolean, lsn: number, expiresAt: number, replaces: boolean): void {
-    const { writer, commit } = this;
-    const encoder = this.#encoder;
+    const { writer, commit, encoder } = this;
     const { at, frameLength, crc } = encoder;
     const offset = writer.appendRecord(at, frameLength, lsn, crc);
     const { segment } = writer;
@@ -325,8 +320,7 @@ export class WritePath {
   }
 
   #encodeBatch(ops: BatchOp[], expiries: Float64Array, room: number): number {
-    const { writer } = this;
-    const encoder = this.#encoder;
+    const { writer, encoder } = this;
     const count = ops.length;
     const firstLsn = writer.takeLsn();
     const start = writer.reserve(room);
@@ -361,7 +355,7 @@ export class WritePath {
   /** The version of the encoder's key, writes in flight included; 0 if it does not exist. */
   #currentVersion(): number {
     const { writer, commit } = this;
-    const { hash, keyStart, keyLength } = this.#encoder;
+    const { hash, keyStart, keyLength } = this.encoder;
     const { bytes } = writer.buffer;
     const pending = commit?.find(hash, bytes, keyStart, keyLength);
     if (pending !== undefined) {

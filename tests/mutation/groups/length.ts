@@ -213,9 +213,9 @@ export const lengthMutants: MutantGroup = {
     },
     {
       name: "batches too long",
-      file: "lib/store/write_path.ts",
-      find: "    if (room > BATCH_BYTES_LIMIT) {\n",
-      replace: "    if (room < 0) {\n",
+      file: "lib/store/record_encoder.ts",
+      find: "    if (room <= BATCH_BYTES_LIMIT) return room;\n",
+      replace: "    if (room > 0) return room;\n",
       why: "a batch lies in one segment, whose offsets fit 31 bits",
       tests: ["store/bad_input", "store/sizes", "store/batch"],
     },

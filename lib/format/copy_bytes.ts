@@ -1,0 +1,19 @@
+/** Copying short pieces of bytes. */
+
+import { Buffer } from "node:buffer";
+
+const { copy } = Buffer.prototype;
+
+/**
+ * Copies the bytes of `source` from `start` to `end` to where `at` is in `target`. Without a view of
+ * them: of short ones, making the view takes longer than copying (20 ns instead of 60 under Bun).
+ */
+export function copyBytes(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  copy.call(source as Buffer, target, at, start, end);
+}
