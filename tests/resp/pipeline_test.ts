@@ -6,6 +6,7 @@ import type { Reply } from "../../lib/server/tcp/resp/reply.ts";
 import { RespService } from "../../lib/server/tcp/resp/resp_service.ts";
 import type { Session } from "../../lib/server/tcp/resp/session.ts";
 import type { KvStore } from "../../lib/store/store.ts";
+import { SessionQueue } from "../support/session_queue.ts";
 import { textOf, wordsOf } from "../support/resp_text.ts";
 import { TestClock } from "../support/test_clock.ts";
 import { openInMemory, turn, until } from "../support/test_store.ts";
@@ -58,9 +59,10 @@ class Sent {
   readonly all: Promise<unknown>;
 
   constructor(session: Session, ...commands: string[]) {
+    const queue = new SessionQueue(session);
     this.all = Promise.all(commands.map(async (command, index) => {
       this.replies.push(undefined);
-      const result: Reply | Promise<Reply> = session.execute(wordsOf(command));
+      const result: Reply | Promise<Reply> = queue.execute(wordsOf(command));
       this.replies[index] = result instanceof Promise ? undefined : textOf(result);
       this.replies[index] = textOf(await result);
     }));
@@ -199,29 +201,6 @@ test("pipeline: what looks at all keys is in its place among the writes", async 
     '["d"]',
     '"end"',
   ]);
-});
-
-test("pipeline: HELLO and QUIT do not wait for what looks at all keys", async () => {
-  await using world = await HeldWorld.open();
-  const session = world.client();
-  const sent = new Sent(session, "set a 1", "keys *", "get a", "hello 3", "quit");
-  await turns();
-  assert.equal(sent.replies[4], "+OK");
-  assert.deepEqual([session.protocol, session.isClosing], [3, true]);
-  await world.finish();
-  await sent.all;
-  assert.deepEqual(sent.replies.slice(0, 3), ["+OK", '["a"]', '"1"']);
-});
-
-test("pipeline: what waits behind a look at all keys is not executed for a client that is gone", async () => {
-  await using world = await HeldWorld.open();
-  const session = world.client();
-  const sent = new Sent(session, "set a 1", "keys *", "set b 2", "get b");
-  session.close();
-  await world.finish();
-  await sent.all;
-  assert.deepEqual(sent.replies.slice(2), Array(2).fill("-ERR the connection is closed"));
-  assert.equal(world.store.has("b"), false);
 });
 
 test("pipeline: writes of a pipeline, and of many clients, share an fsync", async () => {

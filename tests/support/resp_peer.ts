@@ -6,6 +6,7 @@ import type { Session } from "../../lib/server/tcp/resp/session.ts";
 import type { KvStore } from "../../lib/store/store.ts";
 import type { OpenOptions } from "../../lib/store/types.ts";
 import type { FileSystem } from "../../lib/fs/file_system.ts";
+import { SessionQueue } from "./session_queue.ts";
 import { SeededRandom } from "./seeded_random.ts";
 import { TestClock } from "./test_clock.ts";
 import { openInMemory } from "./test_store.ts";
@@ -14,6 +15,7 @@ import { textOf, wordsOf } from "./resp_text.ts";
 /** One client. */
 export class RespPeer {
   readonly session: Session;
+  readonly #queue: SessionQueue;
 
   constructor(service: RespService, id: number) {
     this.session = service.open({
@@ -21,13 +23,14 @@ export class RespPeer {
       remoteAddress: `127.0.0.1:${40_000 + id}`,
       localAddress: "127.0.0.1:8621",
     });
+    this.#queue = new SessionQueue(this.session);
   }
 
   /** Sends a command, and returns its reply as text. What it was given is overwritten at once. */
   async send(command: string | Uint8Array[]): Promise<string> {
     const args = typeof command === "string" ? wordsOf(command) : command;
     const views = args.map((arg) => new Uint8Array(arg));
-    const reply = this.session.execute(views);
+    const reply = this.#queue.execute(views);
     for (const view of views) view.fill(0xee);
     return textOf(await reply, this.session.protocol);
   }

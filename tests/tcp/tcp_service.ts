@@ -22,8 +22,10 @@ export class TcpService implements AsyncDisposable {
   static async start(
     options: TcpServerOptions = {},
     open: OpenOptions = {},
+    prepare: (service: TcpService) => void = () => {},
   ): Promise<TcpService> {
     const service = new TcpService();
+    prepare(service);
     const { telemetry, logger, fileSystem } = service;
     service.store = await KvStore.open("/store", {
       fileSystem,

@@ -55,9 +55,9 @@ const ALWAYS_SHOWN = new Set(["GET", "SET", "DEL"].map(textCommand));
 export class CommandCounts {
   readonly #counts = new Float64Array(2 * (NAMES.length + 1) * RESULTS_COUNT);
 
-  /** Counts one. */
-  add(command: number, result: CommandResult): void {
-    this.#counts[command * RESULTS_COUNT + COMMAND_RESULTS.indexOf(result)]!++;
+  /** Counts one, or several. */
+  add(command: number, result: CommandResult, count = 1): void {
+    this.#counts[command * RESULTS_COUNT + COMMAND_RESULTS.indexOf(result)]! += count;
   }
 
   /** What has occurred; the commands of the text protocol are there in any case. */

@@ -11,7 +11,8 @@ import type { ConnectionContext } from "./connection_context.ts";
 import { Outbox } from "./outbox.ts";
 import { Pace } from "./pace.ts";
 import type { ProtocolError } from "./protocol_error.ts";
-import { type AnyReply, ReplyLine, type ReplyProtocol } from "./reply_line.ts";
+import type { AnyReply, ReplyProtocol } from "./owed_reply.ts";
+import { ReplyLine } from "./reply_line.ts";
 import type { Reply } from "./resp/reply.ts";
 import { RespParser } from "./resp/resp_parser.ts";
 import type { Session, SessionConnection } from "./resp/session.ts";
@@ -202,6 +203,10 @@ export class Connection implements TransportEvents, SessionConnection {
         this.#isHeld = true;
         return;
       }
+      if (this.#begun === undefined && this.#stepUsual()) {
+        executed++;
+        continue;
+      }
       this.#begun ??= this.#window.bytes[this.#window.start] === STAR ? "resp" : "text";
       const goesOn = this.#begun === "resp" ? this.#stepResp() : this.#stepText();
       if (!goesOn) return;
@@ -213,6 +218,16 @@ export class Connection implements TransportEvents, SessionConnection {
     const { commandsInFlightMax, outputBytesCalm } = this.#context.limits;
     return this.#replies.length >= commandsInFlightMax || this.#session?.isBusy === true ||
       this.#outbox.unsentBytes > outputBytesCalm;
+  }
+
+  /** Executes a command that is nothing but usual; returns whether there was one. */
+  #stepUsual(): boolean {
+    const session = this.#session;
+    if (session === undefined) return false;
+    const { usual } = this.#context;
+    if (!usual.stepResp(this.#window, session, this.#replies, this.#turnStartedAt)) return false;
+    this.#pace.commandEnded();
+    return true;
   }
 
   /** Returns whether the next command may be looked at. */
@@ -229,7 +244,10 @@ export class Connection implements TransportEvents, SessionConnection {
         return false;
       }
       this.#pace.commandEnded();
-      this.#take(textCommand(name), 0, this.#text.execute(parser));
+      const { usual } = this.#context;
+      if (!usual.stepText(parser, this.#text, this.#replies, this.#turnStartedAt)) {
+        this.#take(textCommand(name), 0, this.#text.execute(parser));
+      }
     }
     parser.finish(this.#window);
     this.#begun = undefined;
@@ -244,7 +262,8 @@ export class Connection implements TransportEvents, SessionConnection {
     if (result === "more") return false;
     if (typeof result === "object") return this.#refuse("resp", result);
     if (result === "command") {
-      if (this.#mustWait("resp")) {
+      const mustWait = this.#replies.length > 0 && session.mustWait?.(parser.args) === true;
+      if (mustWait || this.#mustWait("resp")) {
         this.#isHeld = true;
         return false;
       }

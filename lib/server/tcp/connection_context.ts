@@ -4,10 +4,13 @@ import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
 import type { HeldBytes } from "./outbox.ts";
 import type { ReplyBuffer } from "./reply_buffer.ts";
+import type { Reply } from "./resp/reply.ts";
 import type { RespEncoder } from "./resp/resp_encoder.ts";
 import type { Session, SessionConnection } from "./resp/session.ts";
+import type { SetsInFlight } from "./sets_in_flight.ts";
 import type { TcpMetrics } from "./tcp_metrics.ts";
 import type { TextSessionContext } from "./text/text_session.ts";
+import type { UsualCommands } from "./usual_commands.ts";
 
 /** Limits of a server and its connections. */
 export interface TcpLimits {
@@ -53,6 +56,11 @@ export interface ConnectionContext {
   encoder: RespEncoder;
   text: TextSessionContext;
   createSession: SessionFactory;
+  /** Sets that are not answered yet. */
+  sets: SetsInFlight;
+  usual: UsualCommands;
+  /** What RESP answers to a command that has failed. */
+  respRefusal: (error: unknown) => Reply;
   /** Commands that take so many milliseconds or longer are logged as slow. */
   slowRequestMs: number;
 }

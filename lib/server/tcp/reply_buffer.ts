@@ -16,8 +16,10 @@ const encoder = new TextEncoder();
 
 /** Puts bytes behind each other and passes them on. */
 export class ReplyBuffer {
-  readonly #bytes = new Uint8Array(CAPACITY);
+  /** The bytes. */
+  readonly memory: Uint8Array = new Uint8Array(CAPACITY);
   #length = 0;
+  #mark = 0;
   #outbox: Outbox | undefined;
 
   /** What follows is for this connection. */
@@ -34,14 +36,14 @@ export class ReplyBuffer {
   /** One byte. */
   byte(value: number): void {
     if (this.#length === CAPACITY) this.#flush();
-    this.#bytes[this.#length++] = value;
+    this.memory[this.#length++] = value;
   }
 
   /** Short text that is ASCII. */
   ascii(text: string): void {
     const { length } = text;
     this.#reserve(length);
-    const bytes = this.#bytes;
+    const { memory: bytes } = this;
     let at = this.#length;
     for (let index = 0; index < length; index++) bytes[at++] = text.charCodeAt(index);
     this.#length = at;
@@ -51,7 +53,7 @@ export class ReplyBuffer {
   integer(value: number | bigint): void {
     if (typeof value === "bigint" || !Number.isSafeInteger(value)) return this.ascii(String(value));
     this.#reserve(DIGITS_MAX);
-    const bytes = this.#bytes;
+    const { memory: bytes } = this;
     let rest = value;
     if (rest < 0) {
       bytes[this.#length++] = MINUS;
@@ -67,6 +69,37 @@ export class ReplyBuffer {
     this.#length += digits;
   }
 
+  /** Short ASCII, so many times. */
+  repeat(bytes: Uint8Array, count: number): void {
+    const { length } = bytes;
+    for (let each = 0; each < count; each++) {
+      this.#reserve(length);
+      for (let index = 0; index < length; index++) {
+        this.memory[this.#length + index] = bytes[index]!;
+      }
+      this.#length += length;
+    }
+  }
+
+  /** Remembers where it is: the next `length` bytes, far fewer than the capacity, can be undone. */
+  mark(length: number): void {
+    this.#reserve(length);
+    this.#mark = this.#length;
+  }
+
+  /** Undoes what came behind the {@link mark}. */
+  backToMark(): void {
+    this.#length = this.#mark;
+  }
+
+  /** Takes so many bytes, far fewer than the capacity, and returns where in {@link memory} they are. */
+  take(length: number): number {
+    this.#reserve(length);
+    const at = this.#length;
+    this.#length = at + length;
+    return at;
+  }
+
   /** Bytes; long ones are not copied, and must not be changed any more. */
   bytes(value: Uint8Array): void {
     const { length } = value;
@@ -76,7 +109,7 @@ export class ReplyBuffer {
       return;
     }
     this.#reserve(length);
-    this.#bytes.set(value, this.#length);
+    this.memory.set(value, this.#length);
     this.#length += length;
   }
 
@@ -84,7 +117,7 @@ export class ReplyBuffer {
   utf8(text: string): void {
     if (text.length * 3 >= LONG_BYTES) return this.bytes(encoder.encode(text));
     this.#reserve(text.length * 3);
-    this.#length += encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written;
+    this.#length += encoder.encodeInto(text, this.memory.subarray(this.#length)).written;
   }
 
   /** Room for so many bytes, far fewer than the capacity. */
@@ -96,6 +129,6 @@ export class ReplyBuffer {
     if (this.#length === 0) return;
     const length = this.#length;
     this.#length = 0;
-    this.#outbox!.send(this.#bytes, 0, length, false);
+    this.#outbox!.send(this.memory, 0, length, false);
   }
 }

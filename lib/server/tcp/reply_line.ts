@@ -2,33 +2,24 @@
 
 import { commandName } from "./command_counts.ts";
 import type { ConnectionContext } from "./connection_context.ts";
+import { type AnyReply, OwedReply, type ReplyOwner, type ReplyProtocol } from "./owed_reply.ts";
 import type { Reply } from "./resp/reply.ts";
-import { failureReply, type TextReply } from "./text/text_reply.ts";
-
-/** Version of RESP, or 0 for the text protocol. */
-export type ReplyProtocol = 0 | 2 | 3;
-/** A reply in one of the protocols. */
-export type AnyReply = Reply | TextReply;
-
-/** The place of a reply. */
-interface Slot {
-  readonly command: number;
-  readonly protocol: ReplyProtocol;
-  readonly startedAt: number;
-  /** Undefined until it is known. */
-  reply: AnyReply | undefined;
-}
+import { OK_BYTES as RESP_OK } from "./resp/resp_encoder.ts";
+import { failureReply, OK_BYTES as TEXT_OK, type TextReply } from "./text/text_reply.ts";
 
 /** Places taken are removed when there are so many of them. */
 const TAKEN_MAX = 1024;
 const INTERNAL_ERROR: Reply = (out) => out.error("ERR internal error; the server's log has it");
 
 /** The replies that a connection owes. */
-export class ReplyLine {
+export class ReplyLine implements ReplyOwner {
+  /** How many replies are owed. */
+  length = 0;
+
   readonly #context: ConnectionContext;
   readonly #connection: number;
   readonly #onReady: () => void;
-  #slots: Slot[] = [];
+  #owed: OwedReply[] = [];
   #head = 0;
   #isReadyTold = false;
 
@@ -39,15 +30,10 @@ export class ReplyLine {
     this.#onReady = onReady;
   }
 
-  /** Replies that are owed. */
-  get length(): number {
-    return this.#slots.length - this.#head;
-  }
-
   /** The protocol of those that are owed; undefined if there are none. All are of the same. */
   get isResp(): boolean | undefined {
-    const slot = this.#slots[this.#head];
-    return slot === undefined ? undefined : slot.protocol !== 0;
+    const owed = this.#owed[this.#head];
+    return owed === undefined ? undefined : owed.protocol !== 0;
   }
 
   /** Takes a reply, and writes it at once if none before it is owed. */
@@ -59,32 +45,45 @@ export class ReplyLine {
   ): void {
     if (!(reply instanceof Promise)) {
       if (this.length === 0) this.#write(command, protocol, reply);
-      else this.#slots.push({ command, protocol, startedAt, reply });
+      else this.#push(new OwedReply(this, command, protocol, startedAt)).reply = reply;
       return;
     }
-    const slot: Slot = { command, protocol, startedAt, reply: undefined };
-    this.#slots.push(slot);
+    const owed = this.#push(new OwedReply(this, command, protocol, startedAt));
     reply.then(
-      (known) => this.#settle(slot, known),
-      (error) => this.#settle(slot, this.failure(protocol, error)),
+      (known) => this.#settle(owed, known),
+      (error) => this.#settle(owed, this.failure(protocol, error)),
     );
+  }
+
+  /** Takes a set, which is answered with OK once its version counts as done. */
+  addSet(command: number, protocol: ReplyProtocol, version: number, startedAt: number): void {
+    const { sets } = this.#context;
+    if (sets.isDone(version)) {
+      sets.countDone();
+      if (this.length === 0) return this.#writeDone(command, protocol, 1);
+      this.#push(new OwedReply(this, command, protocol, startedAt, version)).done = 1;
+    } else if (this.#owed.at(-1)?.extend(command, protocol, startedAt, version) === true) {
+      this.length++;
+    } else {
+      sets.add(this.#push(new OwedReply(this, command, protocol, startedAt, version)));
+    }
   }
 
   /** Writes the replies that are known, up to the first that is not. */
   writeReady(now: number): void {
-    let slot = this.#slots[this.#head];
-    while (slot?.reply !== undefined) {
+    let owed = this.#owed[this.#head];
+    while (owed?.isKnown) {
       this.#head++;
-      const durationMs = now - slot.startedAt;
-      if (durationMs >= this.#context.slowRequestMs) this.#noteSlow(slot.command, durationMs);
-      this.#write(slot.command, slot.protocol, slot.reply);
-      slot = this.#slots[this.#head];
+      const durationMs = now - owed.startedAt;
+      if (durationMs >= this.#context.slowRequestMs) this.#noteSlow(owed.command, durationMs);
+      this.#writeOwed(owed);
+      owed = this.#owed[this.#head];
     }
-    if (slot === undefined) {
-      this.#slots.length = 0;
+    if (owed === undefined) {
+      this.#owed.length = 0;
       this.#head = 0;
     } else if (this.#head >= TAKEN_MAX) {
-      this.#slots.splice(0, this.#head);
+      this.#owed.splice(0, this.#head);
       this.#head = 0;
     }
   }
@@ -95,14 +94,29 @@ export class ReplyLine {
     return protocol === 0 ? failureReply(undefined) : INTERNAL_ERROR;
   }
 
-  /** Owes nothing any more. */
-  clear(): void {
-    this.#slots = [];
-    this.#head = 0;
+  refusal(protocol: ReplyProtocol, error: unknown): AnyReply {
+    return protocol === 0 ? failureReply(error) : this.#context.respRefusal(error);
   }
 
-  #settle(slot: Slot, reply: AnyReply): void {
-    slot.reply = reply;
+  setsEnded(): void {
+    this.#onReady();
+  }
+
+  /** Owes nothing any more. */
+  clear(): void {
+    this.#owed = [];
+    this.#head = 0;
+    this.length = 0;
+  }
+
+  #push(owed: OwedReply): OwedReply {
+    this.#owed.push(owed);
+    this.length++;
+    return owed;
+  }
+
+  #settle(owed: OwedReply, reply: AnyReply): void {
+    owed.reply = reply;
     if (this.#isReadyTold) return;
     this.#isReadyTold = true;
     // Behind the others that became known by the same fsync, so that one write takes them all.
@@ -110,6 +124,21 @@ export class ReplyLine {
       this.#isReadyTold = false;
       this.#onReady();
     });
+  }
+
+  #writeOwed({ command, protocol, count, done, reply }: OwedReply): void {
+    this.length -= count;
+    if (done > 0) this.#writeDone(command, protocol, done);
+    if (reply === undefined) return;
+    for (let rest = count - Math.max(0, done); rest > 0; rest--) {
+      this.#write(command, protocol, reply);
+    }
+  }
+
+  #writeDone(command: number, protocol: ReplyProtocol, count: number): void {
+    const { output, metrics } = this.#context;
+    output.repeat(protocol === 0 ? TEXT_OK : RESP_OK, count);
+    metrics.commands.add(command, "ok", count);
   }
 
   #write(command: number, protocol: ReplyProtocol, reply: AnyReply): void {

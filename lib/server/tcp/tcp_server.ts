@@ -30,8 +30,10 @@ import { LongReads } from "./long_reads.ts";
 import { ReplyBuffer } from "./reply_buffer.ts";
 import { RespEncoder } from "./resp/resp_encoder.ts";
 import { RespService } from "./resp/resp_service.ts";
+import { SetsInFlight } from "./sets_in_flight.ts";
 import { TcpMetrics } from "./tcp_metrics.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
+import { UsualCommands } from "./usual_commands.ts";
 
 /** Options of {@link createTcpServer}. */
 export interface TcpServerOptions {
@@ -127,12 +129,14 @@ export class TcpServer implements AsyncDisposable {
     const metrics = new TcpMetrics();
     telemetry.metrics.add(...metrics.metrics());
     const observed = telemetry.observe(store);
+    const direct = telemetry.access(store);
     const limits = limitsOf(options.limits);
     const { clock } = telemetry;
     const { valueBytesMax, clientsMax, idleMs } = limits;
     const longReads = new LongReads(limits.longReadBytesMax);
     const resp = new RespService(observed, {
       longReads,
+      direct,
       access,
       allowFlush,
       clock,
@@ -146,6 +150,7 @@ export class TcpServer implements AsyncDisposable {
       },
     });
     const output = new ReplyBuffer();
+    const encoder = new RespEncoder(output);
     const onFailure = (error: unknown) => logger.error("A command failed: {error}", { error });
     this.#connectionLimit = options.connections;
     this.#context = {
@@ -155,9 +160,12 @@ export class TcpServer implements AsyncDisposable {
       metrics,
       held: metrics.held,
       output,
-      encoder: new RespEncoder(output),
-      text: { store: observed, access, onFailure, longReads },
+      encoder,
+      text: { store: observed, direct, access, onFailure, longReads },
       createSession: options.createSession ?? ((connection) => resp.open(connection)),
+      sets: new SetsInFlight(direct),
+      usual: new UsualCommands(limits, output, encoder, metrics),
+      respRefusal: (error) => resp.errorReply(error),
       slowRequestMs,
     };
   }

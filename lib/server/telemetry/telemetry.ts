@@ -1,7 +1,8 @@
 /** Everything that is measured of one store and of the servers in front of it. */
 
 import { type Clock, systemClock } from "../../clock.ts";
-import { KvError, type StoreObserver, type StoreStats } from "../../mod.ts";
+import { KvError, type KvStore, type StoreObserver, type StoreStats } from "../../mod.ts";
+import type { CountedAccess } from "./counted_access.ts";
 import { MetricSet } from "./metric_set.ts";
 import { observeStore, type StoreWatch } from "./observed_store.ts";
 import { OperationCounts } from "./operation_counts.ts";
@@ -75,6 +76,12 @@ export class Telemetry {
     const observed = observeStore(store, this.#watch);
     this.#observed = observed;
     return observed;
+  }
+
+  /** The short way into a store, for a server that counts here what it does there. */
+  access(store: KvStore): CountedAccess {
+    const { get: gets, set: sets } = this.#watch.operations.counts;
+    return { direct: store.direct, gets, sets, tracing: this.tracing };
   }
 
   /** Undefined if there is no store, or it is closed: the other metrics are worth having even so. */

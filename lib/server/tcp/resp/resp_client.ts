@@ -45,6 +45,12 @@ export class RespClient {
     return this.connection.remoteAddress.replace(/:\d+$/, "");
   }
 
+  /** A command of it is executed. */
+  noteCommand(command: Command): void {
+    this.lastCommand = command;
+    this.activeAt = this.service.clock.now();
+  }
+
   /** Takes so many bytes of what all clients may hold together; false if there are not so many. */
   hold(byteLength: number): boolean {
     if (this.isGone || !this.service.hold(byteLength)) return false;

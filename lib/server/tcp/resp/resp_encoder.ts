@@ -8,12 +8,17 @@ const COLON = 58;
 const STAR = 42;
 const PERCENT = 37;
 const EQUALS = 61;
+/** A type, the digits of a length, and a line break. */
+const HEADER_BYTES_MAX = 20;
 /** Says what kind of text a verbatim string is. */
 const PLAIN_TEXT = "txt:";
 const LINE_BREAKS = /[\r\n]/g;
 const NOT_ASCII = /[^\x20-\x7e]/;
 
 const utf8 = new TextEncoder();
+
+/** What `simple("OK")` writes, in both versions. */
+export const OK_BYTES: Uint8Array = utf8.encode("+OK\r\n");
 
 /** The encoder of a server; one reply at a time. */
 export class RespEncoder implements ReplyEncoder {
@@ -57,6 +62,31 @@ export class RespEncoder implements ReplyEncoder {
     this.#header(DOLLAR, bytes.length);
     this.#out.bytes(bytes);
     this.#out.ascii("\r\n");
+  }
+
+  /**
+   * Begins a string whose bytes are to be copied into {@link memory}, from the place on that is
+   * returned; then {@link endBulk} or {@link takeBulkBack} follows. Only for short ones.
+   */
+  beginBulk(length: number): number {
+    this.#out.mark(length + HEADER_BYTES_MAX + 2);
+    this.#header(DOLLAR, length);
+    return this.#out.take(length);
+  }
+
+  /** Where replies are put together. */
+  get memory(): Uint8Array {
+    return this.#out.memory;
+  }
+
+  /** Ends what {@link beginBulk} began. */
+  endBulk(): void {
+    this.#out.ascii("\r\n");
+  }
+
+  /** Leaves nothing of what {@link beginBulk} began. */
+  takeBulkBack(): void {
+    this.#out.backToMark();
   }
 
   nullBulk(): void {

@@ -9,11 +9,14 @@ import {
 } from "../../../limits.ts";
 import { type Clock, type RandomSource, systemClock, systemRandom } from "../../../mod.ts";
 import type { Logger } from "../../../telemetry/logger.ts";
+import type { CountedAccess } from "../../telemetry/counted_access.ts";
 import { LongReads } from "../long_reads.ts";
 import type { CommandTable } from "./command_lookup.ts";
 import { COMMAND_TABLE } from "./command_table.ts";
 import type { KeyspaceLimits } from "./keyspace.ts";
+import type { Reply } from "./reply.ts";
 import { RespClient } from "./resp_client.ts";
+import { replyOfError } from "./resp_error.ts";
 import { RespSession } from "./resp_session.ts";
 import type { RespStore } from "./resp_store.ts";
 import { ScanCursors } from "./scan_cursors.ts";
@@ -35,6 +38,8 @@ export interface RespServiceOptions {
   allowFlush?: boolean;
   /** Where long values are read in turn (default: with those of this service alone). */
   longReads?: LongReads;
+  /** The short way into the store, for the commands that there are most of (default: none). */
+  direct?: CountedAccess | undefined;
   /** Longest key that the store accepts, in bytes (default 64 KiB). */
   keyBytesMax?: number;
   /** Longest value that the store accepts, in bytes (default 64 MiB). */
@@ -82,6 +87,8 @@ export class RespService {
   readonly commands: CommandTable = COMMAND_TABLE;
   readonly cursors: ScanCursors;
   readonly longReads: LongReads;
+  /** The short way into the store; undefined if there is none. */
+  readonly direct: CountedAccess | undefined;
   /** When it was made, in milliseconds since the epoch. */
   readonly startedAt: number;
   /** Names this run of the server. */
@@ -105,6 +112,7 @@ export class RespService {
     this.config = options.config ?? {};
     this.version = options.version ?? "0.0.0";
     this.#logger = options.logger ?? getLogger(["cairn", "tcp"]);
+    this.direct = options.direct;
     this.longReads = options.longReads ?? new LongReads(TCP_LONG_READ_BYTES_MAX);
     this.cursors = new ScanCursors(random);
     this.startedAt = this.clock.now();
@@ -148,6 +156,12 @@ export class RespService {
   /** Begins all counts anew. */
   resetCounts(): void {
     this.counts = noCounts();
+  }
+
+  /** The reply to a command that threw. */
+  errorReply(thrown: unknown): Reply {
+    this.counts.errors++;
+    return replyOfError(thrown, this.onDefect);
   }
 
   /** Writes down what nobody foresaw; the client learns only that it happened. */

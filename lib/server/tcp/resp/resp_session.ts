@@ -5,35 +5,30 @@
  * - A write is in its place in the log when `execute` returns, and its reply follows when it counts
  *   as done.
  * - A read behind writes that are not done yet sees them, and its reply waits for them.
- * - What looks at all keys waits until the writes before it are done, and what comes behind it waits
- *   until it is done itself.
+ * - What looks at all keys has to wait until the writes before it are done, and what comes behind it
+ *   until it is done itself: see {@link RespSession.mustWait} and {@link RespSession.isBusy}.
  */
 
 import { RESP_BYTES_TOUCHED_MAX, TCP_OUTPUT_BYTES_CALM } from "../../../limits.ts";
 import type { Entry, KeyInput } from "../../../mod.ts";
-import { isWord, latin1 } from "./arguments.ts";
+import { latin1 } from "./arguments.ts";
 import { type Command, type DataCommand, fitsArity, keysOf, type SweepCommand } from "./command.ts";
 import { unknownCommand } from "./command_lookup.ts";
 import { durableSource, Keyspace, type KeyspaceSource } from "./keyspace.ts";
-import { bulk, error, NULL_ARRAY, NULL_BULK, OK, QUEUED } from "./replies.ts";
+import { bulk, error, NULL_ARRAY, OK, QUEUED } from "./replies.ts";
 import type { Reply } from "./reply.ts";
 import type { RespClient } from "./resp_client.ts";
-import { replyOfError, RespError, wrongArity } from "./resp_error.ts";
+import { RespError, wrongArity } from "./resp_error.ts";
 import type { RespService } from "./resp_service.ts";
 import type { RespStore } from "./resp_store.ts";
-import type { Session } from "./session.ts";
+import type { Session, UsualWays } from "./session.ts";
+import { SessionWays } from "./session_ways.ts";
 import { copied, type QueuedCommand, Transaction, type WatchedKey } from "./transaction.ts";
 
 /** Longer values are read on another thread. */
 const BLOCKING_READ_BYTES_MAX = 64 * 1024;
 /** Replies that hold no more than this are not counted: a connection has 1024 of them at most. */
 const SHORT_BYTES_MAX = 1024;
-
-/** A command that waits for one that looks at all keys. */
-interface HeldCommand {
-  readonly args: readonly Uint8Array[];
-  readonly resolve: (reply: Reply | Promise<Reply>) => void;
-}
 
 /** The session of one connection; {@link RespService.open} begins it. */
 export class RespSession implements Session {
@@ -42,12 +37,12 @@ export class RespSession implements Session {
   readonly #store: RespStore;
   readonly #durable: KeyspaceSource;
   readonly #transaction: Transaction;
+  readonly #ways: SessionWays | undefined;
   #writesInFlight = 0;
   #longReads = 0;
   /** Bytes of values, roughly, that replies hold which wait for writes. */
   #bytesWaiting = 0;
-  #onIdle: (() => void) | undefined;
-  #held: HeldCommand[] | undefined;
+  #isSweeping = false;
 
   constructor(client: RespClient) {
     this.#client = client;
@@ -55,6 +50,8 @@ export class RespSession implements Session {
     this.#store = client.service.store;
     this.#durable = durableSource(this.#store);
     this.#transaction = new Transaction(client);
+    const { direct } = client.service;
+    if (direct !== undefined) this.#ways = new SessionWays(client, direct);
   }
 
   get protocol(): 2 | 3 {
@@ -75,19 +72,17 @@ export class RespSession implements Session {
    * much: how many values a client asks for does not decide how many are in memory.
    */
   get isBusy(): boolean {
-    return this.#longReads > 0 || this.#held !== undefined ||
+    return this.#longReads > 0 || this.#isSweeping ||
       this.#bytesWaiting > TCP_OUTPUT_BYTES_CALM;
   }
 
-  execute(args: readonly Uint8Array[]): Reply | Promise<Reply> {
-    const held = this.#held;
-    if (held === undefined || this.#isUrgent(args[0]!)) return this.#execute(args);
-    return new Promise((resolve) => void held.push({ args: copied(args), resolve }));
+  mustWait(args: readonly Uint8Array[]): boolean {
+    return this.#hasWritesInFlight && this.#service.commands.find(args[0]!)?.kind === "sweep";
   }
 
-  /** Whether a command changes how its own reply is written, or whether another may follow. */
-  #isUrgent(name: Uint8Array): boolean {
-    return isWord(name, "hello") || isWord(name, "quit");
+  get usual(): UsualWays | undefined {
+    const ways = this.#ways;
+    return ways?.isOpen && !this.#transaction.isOpen ? ways : undefined;
   }
 
   close(): void {
@@ -95,15 +90,14 @@ export class RespSession implements Session {
     this.#service.close(this.#client);
   }
 
-  #execute(args: readonly Uint8Array[]): Reply | Promise<Reply> {
+  execute(args: readonly Uint8Array[]): Reply | Promise<Reply> {
     const client = this.#client;
     const command = this.#service.commands.find(args[0]!);
     this.#service.counts.commands++;
     try {
       const refusal = this.#refusalOf(command, args);
       if (refusal !== undefined) return this.#refuse(refusal);
-      client.lastCommand = command!;
-      client.activeAt = this.#service.clock.now();
+      client.noteCommand(command!);
       return this.#run(command!, args);
     } catch (thrown) {
       return this.#errorReply(thrown);
@@ -140,7 +134,7 @@ export class RespSession implements Session {
 
   #runData(command: DataCommand, args: readonly Uint8Array[]): Reply | Promise<Reply> {
     const isWrite = command.flags.includes("write");
-    if (!isWrite && this.#writesInFlight === 0) return this.#read(command, args);
+    if (!isWrite && !this.#hasWritesInFlight) return this.#read(command, args);
     if (args.length === 3 && command.name === "set") {
       const written = this.#store.set(args[1]!, args[2]!);
       this.#writesInFlight++;
@@ -164,18 +158,16 @@ export class RespSession implements Session {
 
   #get(key: Uint8Array): Reply | Promise<Reply> {
     const info = this.#store.stat(key);
-    if (info === undefined) {
-      this.#service.counts.misses++;
-      return NULL_BULK;
-    }
-    this.#service.counts.hits++;
-    if (info.size > BLOCKING_READ_BYTES_MAX) {
+    if (info === undefined) this.#service.counts.misses++;
+    else this.#service.counts.hits++;
+    if (info !== undefined && info.size > BLOCKING_READ_BYTES_MAX) {
       const { longReads } = this.#service;
       const copy = new Uint8Array(key);
       this.#longReads++;
       const value = longReads.read(info.size, () => this.#store.get(copy));
       return value.then(bulk, this.#errorReply).finally(this.#endLongRead);
     }
+    // Also if there is none: it is the reads that are counted.
     return bulk(this.#store.getSync(key));
   }
 
@@ -250,8 +242,12 @@ export class RespSession implements Session {
     return new Keyspace(source, this.#service.clock.now(), this.#service.limits);
   }
 
+  get #hasWritesInFlight(): boolean {
+    return this.#writesInFlight > 0 || this.#ways?.hasSetsInFlight === true;
+  }
+
   #finish = (reply: Reply): Reply => {
-    if (--this.#writesInFlight === 0) this.#onIdle?.();
+    this.#writesInFlight--;
     return reply;
   };
 
@@ -313,7 +309,7 @@ export class RespSession implements Session {
       throw new RespError("EXECABORT Transaction discarded because of previous errors.");
     }
     const writes = queue.some(({ command }) => command.flags.includes("write"));
-    if (writes || this.#writesInFlight > 0) {
+    if (writes || this.#hasWritesInFlight) {
       return this.#update((keys, newest) => this.#runQueue(keys, newest, queue, watched));
     }
     const versionOf = (key: KeyInput) => this.#store.stat(key);
@@ -347,40 +343,19 @@ export class RespSession implements Session {
   }
 
   #sweep(command: SweepCommand, args: readonly Uint8Array[]): Reply | Promise<Reply> {
-    if (this.#writesInFlight === 0) {
-      const reply = command.run(this.#client, args);
-      if (!(reply instanceof Promise)) return reply;
-      this.#held = [];
-      return this.#finishSweep(reply);
-    }
-    this.#held = [];
-    const idle = new Promise<void>((resolve) => this.#onIdle = resolve);
-    return this.#finishSweep(idle.then(() => {
-      this.#onIdle = undefined;
-      return command.run(this.#client, args);
-    }));
+    const reply = command.run(this.#client, args);
+    return reply instanceof Promise ? this.#finishSweep(reply) : reply;
   }
 
   async #finishSweep(result: Promise<Reply>): Promise<Reply> {
+    this.#isSweeping = true;
     try {
       return await result;
     } catch (thrown) {
       return this.#errorReply(thrown);
     } finally {
-      this.#release();
+      this.#isSweeping = false;
     }
-  }
-
-  /** Executes what has waited, up to the next one that others have to wait for. */
-  #release(): void {
-    const waiting = this.#held ?? [];
-    this.#held = undefined;
-    waiting.forEach((held) => {
-      const { args, resolve } = held;
-      if (this.#held !== undefined) this.#held.push(held);
-      else if (this.#client.isGone) resolve(error("ERR the connection is closed"));
-      else resolve(this.#execute(args));
-    });
   }
 
   #refuse(text: string): Reply {
@@ -390,8 +365,7 @@ export class RespSession implements Session {
   }
 
   #errorReply = (thrown: unknown): Reply => {
-    this.#service.counts.errors++;
-    return replyOfError(thrown, this.#service.onDefect);
+    return this.#service.errorReply(thrown);
   };
 }
 

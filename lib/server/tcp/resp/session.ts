@@ -1,6 +1,7 @@
 /** What a connection needs of whoever executes its RESP commands. */
 
 import type { Reply } from "./reply.ts";
+import type { RespEncoder } from "./resp_encoder.ts";
 
 /** What a session may know of its connection. */
 export interface SessionConnection {
@@ -10,6 +11,26 @@ export interface SessionConnection {
   readonly remoteAddress: string;
   /** Where it was reached, as `host:port`. */
   readonly localAddress: string;
+}
+
+/** The shortest way to execute the commands that there are most of. */
+export interface UsualWays {
+  /**
+   * Answers `GET` of the key that lies in `bytes`, at once; false if {@link Session.execute} has to,
+   * and nothing was written. Only while no reply is owed.
+   */
+  get(bytes: Uint8Array, keyStart: number, keyEnd: number, out: RespEncoder): boolean;
+  /**
+   * Executes `SET` of the key and value that lie in `bytes`. Returns the version, at which it counts
+   * as done; below 0 if {@link Session.execute} has to do it, and nothing was done.
+   */
+  set(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): number;
 }
 
 /** The state of one client that speaks RESP. */
@@ -25,6 +46,13 @@ export interface Session {
    * them. Only true while a promise of {@link execute} is pending: it is asked again after each.
    */
   readonly isBusy?: boolean;
+  /**
+   * Whether a command has to wait until those before it are answered. Not asked when all of them are;
+   * and asked again after each.
+   */
+  mustWait?(args: readonly Uint8Array[]): boolean;
+  /** A shorter way for the usual commands; undefined if there is none at the moment. */
+  readonly usual?: UsualWays | undefined;
   /**
    * Executes a command: its name and arguments, at least one. They are views that hold only until
    * this returns. Never throws or rejects for anything a client sends; a promise stands for a reply

@@ -34,10 +34,14 @@ const USAGE: Record<TextCommandName, string> = {
 export class TextParser {
   /** Which command was found. */
   name: TextCommandName = "unknown";
-  /** Its key or token: a view of the window's bytes that holds until {@link finish}. */
-  argument: Uint8Array = EMPTY;
-  /** Its value, as a view too. */
-  value: Uint8Array = EMPTY;
+  /** The bytes in which it lies; they and the places in them hold until {@link finish}. */
+  bytes: Uint8Array = EMPTY;
+  /** Where its key or token begins. */
+  argumentStart = 0;
+  argumentEnd = 0;
+  /** Where its value begins. */
+  valueStart = 0;
+  valueEnd = 0;
   /** What is wrong with the command, though its end is known. */
   problem = "";
   /** Whether what is sent before a token has to be short. */
@@ -49,12 +53,23 @@ export class TextParser {
   /** Length of the line and its end; 0 before it is known. */
   #lineLength = 0;
   #valueLength = 0;
-  #argumentStart = 0;
-  #argumentEnd = 0;
+  /** Where key or token are in the line. */
+  #argumentFrom = 0;
+  #argumentTo = 0;
 
   /** Values may have `valueBytesMax` bytes. */
   constructor(valueBytesMax: number) {
     this.#valueBytesMax = valueBytesMax;
+  }
+
+  /** Its key or token: a view of the window's bytes, which holds until {@link finish}. */
+  get argument(): Uint8Array {
+    return this.bytes.subarray(this.argumentStart, this.argumentEnd);
+  }
+
+  /** Its value, as a view too; empty if it has none. */
+  get value(): Uint8Array {
+    return this.bytes.subarray(this.valueStart, this.valueEnd);
   }
 
   /** How long the command that has begun will be at least, in bytes. */
@@ -74,10 +89,11 @@ export class TextParser {
     const length = this.#lineLength + this.#valueLength;
     if (window.length < length) return "more";
     const { bytes, start } = window;
-    this.argument = bytes.subarray(start + this.#argumentStart, start + this.#argumentEnd);
-    if (this.name === "SET") {
-      this.value = bytes.subarray(start + this.#lineLength, start + length);
-    }
+    this.bytes = bytes;
+    this.argumentStart = start + this.#argumentFrom;
+    this.argumentEnd = start + this.#argumentTo;
+    this.valueStart = start + this.#lineLength;
+    this.valueEnd = start + length;
     return "command";
   }
 
@@ -89,8 +105,7 @@ export class TextParser {
 
   /** Begins anew. */
   reset(): void {
-    this.argument = EMPTY;
-    this.value = EMPTY;
+    this.bytes = EMPTY;
     this.problem = "";
     this.#searched = 0;
     this.#lineLength = 0;
@@ -122,8 +137,8 @@ export class TextParser {
     this.name = nameOf(bytes, start, space);
     const argumentStart = space + 1;
     const argumentEnd = Math.max(argumentStart, indexOfSpace(bytes, argumentStart, end));
-    this.#argumentStart = argumentStart - start;
-    this.#argumentEnd = argumentEnd - start;
+    this.#argumentFrom = argumentStart - start;
+    this.#argumentTo = argumentEnd - start;
     if (this.name === "unknown") return this.#refuse(bytes, start, end);
     if (argumentEnd === argumentStart || argumentEnd > end || hasTab(bytes, argumentStart, end)) {
       return this.#refuse(bytes, start, end);

@@ -11,6 +11,9 @@ export type TextReply = (out: ReplyBuffer) => TextResult;
 
 const LINE_BREAKS = /[\r\n]+/g;
 
+/** What {@link OK} writes. */
+export const OK_BYTES: Uint8Array = new TextEncoder().encode("OK\n");
+
 /** `OK` */
 export const OK: TextReply = (out) => {
   out.ascii("OK\n");
@@ -23,12 +26,20 @@ export const NOT_FOUND: TextReply = (out) => {
   return "not_found";
 };
 
+/** What {@link valueHeader} writes at most. */
+export const VALUE_HEADER_BYTES_MAX = 32;
+
+/** `VALUE <length>`; so many bytes follow. */
+export function valueHeader(length: number, out: ReplyBuffer): void {
+  out.ascii("VALUE ");
+  out.integer(length);
+  out.ascii("\n");
+}
+
 /** `VALUE <length>`, and the value. */
 export function valueReply(value: Uint8Array): TextReply {
   return (out) => {
-    out.ascii("VALUE ");
-    out.integer(value.length);
-    out.ascii("\n");
+    valueHeader(value.length, out);
     out.bytes(value);
     return "ok";
   };

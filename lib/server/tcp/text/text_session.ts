@@ -5,9 +5,11 @@
  */
 
 import { KvError } from "../../../errors.ts";
-import type { KvStore } from "../../../mod.ts";
+import { type KvStore, NOT_DIRECT } from "../../../mod.ts";
 import type { Access, AccessControl } from "../../access_control.ts";
+import type { CountedAccess } from "../../telemetry/counted_access.ts";
 import type { LongReads } from "../long_reads.ts";
+import type { ReplyBuffer } from "../reply_buffer.ts";
 import type { TextCommandName, TextParser } from "./text_parser.ts";
 import {
   errorReply,
@@ -15,11 +17,16 @@ import {
   NOT_FOUND,
   OK,
   type TextReply,
+  type TextResult,
+  VALUE_HEADER_BYTES_MAX,
+  valueHeader,
   valueReply,
 } from "./text_reply.ts";
 
 /** Longer values are read without blocking. */
 const BLOCKING_READ_BYTES_MAX = 32 << 10;
+/** Longer values are sent from where they are, and not copied once more. */
+const COPIED_BYTES_MAX = 8 << 10;
 
 /** What of a store the text protocol needs. */
 export type TextStore = Pick<KvStore, "delete" | "get" | "getSync" | "set" | "stat">;
@@ -30,6 +37,8 @@ export interface TextSessionContext {
   /** Without it, no token is needed. */
   access: AccessControl | undefined;
   longReads: LongReads;
+  /** The short way into the store; undefined if there is none. */
+  direct: CountedAccess | undefined;
   /** Told of errors that nobody expects. */
   onFailure: (error: unknown) => void;
 }
@@ -41,6 +50,8 @@ export class TextSession {
   #access: Access | undefined;
   #writesInFlight = 0;
   #isReading = false;
+  /** Version of the newest set that {@link setNow} executed. */
+  #lastSet = 0;
 
   /** `remoteHost` is the client's address, by which wrong tokens are counted. */
   constructor(context: TextSessionContext, remoteHost: string) {
@@ -58,7 +69,68 @@ export class TextSession {
   mustWait(name: TextCommandName): boolean {
     // One long value at a time: how many a client asks for does not decide how many are in memory.
     // A write behind it waits too, as the read may have yet to begin.
-    return this.#isReading || (name === "GET" && this.#writesInFlight > 0);
+    return this.#isReading || (name === "GET" && this.#hasWritesInFlight);
+  }
+
+  /**
+   * Executes the `GET` that a parser has found, and writes its reply; undefined if {@link execute} has
+   * to, and nothing was written. Only while no reply is owed.
+   */
+  getNow(
+    { bytes, argumentStart, argumentEnd }: TextParser,
+    out: ReplyBuffer,
+  ): TextResult | undefined {
+    const access = this.#direct;
+    if (access === undefined) return undefined;
+    const { direct, gets } = access;
+    const address = direct.find(bytes, argumentStart, argumentEnd);
+    if (address === NOT_DIRECT) return undefined;
+    if (address === 0) {
+      gets.not_found++;
+      return NOT_FOUND(out);
+    }
+    const length = direct.valueLength(address);
+    if (length > COPIED_BYTES_MAX) return undefined;
+    out.mark(VALUE_HEADER_BYTES_MAX + length);
+    valueHeader(length, out);
+    try {
+      direct.copyValue(address, out.memory, out.take(length));
+    } catch {
+      out.backToMark();
+      return undefined; // execute meets the same, and says it
+    }
+    gets.ok++;
+    return "ok";
+  }
+
+  /**
+   * Executes the `SET` that a parser has found. Returns the version, at which it counts as done; below
+   * 0 if {@link execute} has to do it, and nothing was done.
+   */
+  setNow({ bytes, argumentStart, argumentEnd, valueStart, valueEnd }: TextParser): number {
+    const access = this.#access === "full" ? this.#direct : undefined;
+    if (access === undefined) return NOT_DIRECT;
+    let version: number;
+    try {
+      version = access.direct.set(bytes, argumentStart, argumentEnd, valueStart, valueEnd);
+    } catch {
+      return NOT_DIRECT; // execute meets the same, and says it
+    }
+    if (version !== NOT_DIRECT) this.#lastSet = version;
+    return version;
+  }
+
+  /** Undefined while it must not be used, since each operation is to have a span. */
+  get #direct(): CountedAccess | undefined {
+    const { direct } = this.#context;
+    return this.#access === undefined || direct?.tracing.enabled ? undefined : direct;
+  }
+
+  get #hasWritesInFlight(): boolean {
+    if (this.#writesInFlight > 0) return true;
+    const direct = this.#context.direct?.direct;
+    if (direct === undefined) return false;
+    return this.#lastSet > direct.acknowledged && direct.failure === undefined;
   }
 
   /** Executes the command that a parser has found. Never throws. */
