@@ -25,7 +25,10 @@ test("PUT, GET, HEAD, DELETE: a value goes in and out as raw bytes", async () =>
   assert.deepEqual([head.status, head.headers.get("content-length")], [200, "1000"]);
   assert.equal((await head.arrayBuffer()).byteLength, 0);
 
-  assert.equal((await service.ask("DELETE", "/v1/kv/blob")).status, 204);
+  const deleted = await service.ask("DELETE", "/v1/kv/blob");
+  assert.deepEqual([deleted.status, deleted.headers.get("cairn-version")], [204, "3"]);
+  // There is no value any more that it could be the tag of.
+  assert.equal(deleted.headers.get("etag"), null);
   assert.equal(service.store.has("blob"), false);
 });
 

@@ -1,7 +1,8 @@
 /** Requests to a server, with errors that say what to do: those of the network, and its own. */
 
 import { CliError, ConnectionError } from "../cli_error.ts";
-import { errorOfProblem } from "./http_problem.ts";
+import { errorOfProblem, notCairn } from "./http_problem.ts";
+import { linesOf } from "./ndjson_stream.ts";
 
 /** A request. */
 export interface HttpRequest {
@@ -12,6 +13,8 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: Uint8Array | string;
   signal?: AbortSignal;
+  /** The type that the answer must have, or it is not Cairn's. */
+  type?: string;
 }
 
 /** How to reach a server. */
@@ -39,7 +42,7 @@ export class HttpClient {
 
   /** Sends a request. Returns whatever the status says was done, and throws for the rest. */
   async send(request: HttpRequest): Promise<Response> {
-    const { method = "GET", path, query = {}, headers = {}, body, signal } = request;
+    const { method = "GET", path, query = {}, headers = {}, body, signal, type } = request;
     const { token, ca } = this.#access;
     const parameters = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
@@ -63,8 +66,17 @@ export class HttpClient {
     } catch (error) {
       throw this.#unreachable(error);
     }
-    if (response.ok || response.status === 304) return response;
-    throw await errorOfProblem(this.address, response, token !== undefined);
+    if (!response.ok) throw await errorOfProblem(this.address, response, token !== undefined);
+    if (type !== undefined && !response.headers.get("content-type")?.startsWith(type)) {
+      throw await this.notCairn(response);
+    }
+    return response;
+  }
+
+  /** The error for an answer that cannot be Cairn's, which is let go. */
+  async notCairn(response: Response): Promise<CliError> {
+    await response.body?.cancel().catch(() => {});
+    return notCairn(this.address, response.status);
   }
 
   /** The whole body of an answer. */
@@ -76,32 +88,70 @@ export class HttpClient {
     }
   }
 
-  /** As {@link send}, for an answer in JSON. */
-  async json<T>(request: HttpRequest): Promise<T> {
-    const response = await this.send(request);
+  /** As {@link send}, for an object of JSON that has a field of this name. */
+  async json<T extends object>(request: HttpRequest, field: keyof T & string): Promise<T> {
+    const response = await this.send({ ...request, type: "application/json" });
+    let text: string;
     try {
-      return await response.json() as T;
+      text = await response.text();
     } catch (error) {
       throw this.#broken(error, "the answer");
+    }
+    return this.#parse<T>(text, field, response.status);
+  }
+
+  /** As {@link send}, for lines of JSON objects that have a field of this name, as they come. */
+  async *lines<T extends object>(
+    request: HttpRequest,
+    field: keyof T & string,
+    what: string,
+  ): AsyncGenerator<T, void> {
+    const type = "application/x-ndjson";
+    const headers = { ...request.headers, accept: type };
+    const response = await this.send({ ...request, headers, type });
+    for await (const line of this.read(linesOf(response.body ?? emptyBody()), what)) {
+      yield this.#parse<T>(line, field, response.status);
     }
   }
 
   /** Hands on what comes of an answer; that it breaks off gets an error that says so. */
   async *read<T>(pieces: AsyncIterable<T>, what: string): AsyncGenerator<T, void> {
+    const iterator = pieces[Symbol.asyncIterator]();
+    let isOver = false;
     try {
-      // Not yield*: errors of whoever takes the pieces are none of the connection.
-      const iterator = pieces[Symbol.asyncIterator]();
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+      while (true) {
+        const next = await iterator.next().catch((error: unknown) => {
+          isOver = true;
+          throw error instanceof CliError ? error : this.#broken(error, what);
+        });
+        if (next.done) {
+          isOver = true;
+          return;
+        }
         yield next.value;
       }
-    } catch (error) {
-      throw error instanceof CliError ? error : this.#broken(error, what);
+    } finally {
+      // Whoever stops early wants no more of it: an answer that nobody reads holds its connection.
+      if (!isOver) await iterator.return?.().catch(() => {});
     }
   }
 
   /** The body of an answer, in pieces. */
   body(response: Response, what: string): AsyncGenerator<Uint8Array, void> {
     return this.read(response.body ?? emptyBody(), what);
+  }
+
+  #parse<T extends object>(text: string, field: keyof T & string, status: number): T {
+    let parsed: unknown;
+    try {
+      parsed = JSON.parse(text);
+    } catch {
+      // Said below.
+    }
+    if (typeof parsed !== "object" || parsed === null || !Object.hasOwn(parsed, field)) {
+      throw notCairn(this.address, status);
+    }
+    return parsed as T;
   }
 
   #broken(cause: unknown, what: string): ConnectionError {

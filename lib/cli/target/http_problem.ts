@@ -27,13 +27,7 @@ export async function errorOfProblem(
   hasToken: boolean,
 ): Promise<Error> {
   const problem = await readProblem(response);
-  if (problem === undefined) {
-    return new CliError(
-      EXIT_CODE.connection,
-      `${address} does not answer as Cairn does (status ${response.status}): check --url or ` +
-        "CAIRN_URL",
-    );
-  }
+  if (problem === undefined) return notCairn(address, response.status);
   const { code, detail } = problem;
   if (code === "Unauthorized") {
     return new CliError(
@@ -48,6 +42,14 @@ export async function errorOfProblem(
   const exitCode = EXIT_CODE_BY_REFUSAL[code];
   if (exitCode !== undefined) return new CliError(exitCode, message);
   return isKvErrorCode(code) ? new KvError(code, message) : new CliError(EXIT_CODE.usage, message);
+}
+
+/** The error for an answer that no Cairn would give. */
+export function notCairn(address: string, status: number): CliError {
+  return new CliError(
+    EXIT_CODE.connection,
+    `${address} does not answer as Cairn does (status ${status}): check --url or CAIRN_URL`,
+  );
 }
 
 async function readProblem(

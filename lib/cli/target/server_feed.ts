@@ -3,7 +3,6 @@
 import { type Clock, type ScheduledTask, systemClock } from "../../clock.ts";
 import { ConnectionError } from "../cli_error.ts";
 import type { HttpClient } from "./http_client.ts";
-import { linesOf } from "./ndjson_stream.ts";
 import { bytesOf, type ListedValue } from "./server_json.ts";
 import type { FollowedChange, FollowOptions } from "./target.ts";
 
@@ -36,15 +35,13 @@ export async function* followServer(
   while (true) {
     const watchdog = new Watchdog(clock);
     try {
-      const { body } = await client.send({
+      const request = {
         path: "/v1/changes",
         query: { since: version, prefix, values: values ? 1 : undefined },
-        headers: { accept: "application/x-ndjson" },
         signal: watchdog.signal,
-      });
-      for await (const line of client.read(linesOf(body!), "the changes")) {
+      };
+      for await (const change of client.lines<ChangeLine>(request, "version", "the changes")) {
         watchdog.reset();
-        const change = JSON.parse(line) as ChangeLine;
         hasBegun = true;
         retryMs = RETRY_MS_MIN;
         if (change.op !== undefined) yield changeOf(change);

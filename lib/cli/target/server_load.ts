@@ -2,6 +2,7 @@
 
 import { systemClock } from "../../clock.ts";
 import { KvError } from "../../errors.ts";
+import type { WriteResult } from "../../mod.ts";
 import type { HttpClient } from "./http_client.ts";
 import { sendableOf } from "./server_json.ts";
 import type { LoadEntry, Refusal, Target } from "./target.ts";
@@ -61,7 +62,10 @@ async function sendBatch(
 ): Promise<Refusal[]> {
   const headers = { "content-type": "application/json" };
   try {
-    await client.json({ method: "POST", path: "/v1/batch", headers, body });
+    await client.json<WriteResult>(
+      { method: "POST", path: "/v1/batch", headers, body },
+      "version",
+    );
     return [];
   } catch (error) {
     if (!isRefusal(error)) throw error;

@@ -18,7 +18,6 @@ import { readSecretFile, readTextFile } from "../secret_file.ts";
 import { quoted } from "../terminal_text.ts";
 import type { TargetOptions } from "./choose_target.ts";
 import { HttpClient } from "./http_client.ts";
-import { linesOf } from "./ndjson_stream.ts";
 import { bytesOf, type ListedValue, sendableOf, ttlSeconds } from "./server_json.ts";
 import { followServer } from "./server_feed.ts";
 import { loadIntoServer } from "./server_load.ts";
@@ -65,11 +64,12 @@ export class ServerTarget implements Target {
     if (!fitsPath(key)) return await this.#search(key);
     try {
       const response = await this.#client.send({ path: pathOf(key) });
+      const version = await this.#versionOf(response);
       const expiresAt = response.headers.get("cairn-expires-at");
       return {
         key,
         value: await this.#client.bytes(response),
-        version: versionOf(response),
+        version,
         ...(expiresAt !== null && { expiresAt: Number(expiresAt) }),
       };
     } catch (error) {
@@ -103,13 +103,18 @@ export class ServerTarget implements Target {
       },
       body: value,
     });
-    return { version: versionOf(response) };
+    // An answer with a value in it is none to a PUT.
+    if (response.status === 200) throw await this.#client.notCairn(response);
+    return { version: await this.#versionOf(response) };
   }
 
   async delete(key: string): Promise<Partial<WriteResult>> {
     if (fitsPath(key)) {
-      await this.#client.send({ method: "DELETE", path: pathOf(key) });
-      return {};
+      const response = await this.#client.send({ method: "DELETE", path: pathOf(key) });
+      if (response.status !== 204) throw await this.#client.notCairn(response);
+      const version = response.headers.get("cairn-version");
+      // What lies between may not hand on what it does not know.
+      return version === null ? {} : { version: Number(version) };
     }
     const entry = await this.#search(key);
     if (entry === undefined) {
@@ -118,10 +123,15 @@ export class ServerTarget implements Target {
     return await this.#batch([{ op: "del", key }], [{ key, version: entry.version }]);
   }
 
+  /** Deletes keys that a listing has shown; it is no error if one is gone meanwhile. */
+  async deleteAll(keys: readonly string[]): Promise<void> {
+    await this.#batch(keys.map((key) => ({ op: "del", key })), []);
+  }
+
   async *scan(options: ScanOptions): AsyncGenerator<Entry, void> {
     const { prefix, start, end, limit, reverse, values = true } = options;
     if (limit === 0) return;
-    const response = await this.#client.send({
+    const request = {
       path: "/v1/kv",
       query: {
         prefix: textOf(prefix),
@@ -131,10 +141,9 @@ export class ServerTarget implements Target {
         reverse: reverse ? 1 : undefined,
         values: values ? 1 : undefined,
       },
-      headers: { accept: "application/x-ndjson" },
-    });
-    for await (const line of this.#client.read(linesOf(response.body!), "the listing")) {
-      const { key, version, size, expiresAt, ...listed } = JSON.parse(line) as ListedEntry;
+    };
+    for await (const line of this.#client.lines<ListedEntry>(request, "key", "the listing")) {
+      const { key, version, size, expiresAt, ...listed } = line;
       const value = values ? bytesOf(listed) : new Uint8Array();
       // One that is too long to be listed.
       const entry = value === undefined
@@ -149,20 +158,24 @@ export class ServerTarget implements Target {
   }
 
   stats(): Promise<StoreStats> {
-    return this.#client.json({ path: "/v1/stats" });
+    return this.#client.json<StoreStats>({ path: "/v1/stats" }, "replay");
   }
 
   async flush(): Promise<void> {
-    await this.#client.send({ method: "POST", path: "/v1/flush" });
+    const response = await this.#client.send({ method: "POST", path: "/v1/flush" });
+    if (response.status !== 204) throw await this.#client.notCairn(response);
   }
 
   compact(): Promise<CompactionResult> {
-    return this.#client.json({ method: "POST", path: "/v1/compact" });
+    return this.#client.json<CompactionResult>(
+      { method: "POST", path: "/v1/compact" },
+      "segmentsBefore",
+    );
   }
 
   async backup(directory: string): Promise<CopyReport> {
     const { unpackBackup } = await import("../backup_archive.ts");
-    const response = await this.#client.send({ path: "/v1/backup" });
+    const response = await this.#client.send({ path: "/v1/backup", type: "application/x-tar" });
     return await unpackBackup(this.#client.body(response, "the backup"), directory);
   }
 
@@ -185,7 +198,15 @@ export class ServerTarget implements Target {
       path: "/v1/batch",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ ops, checks }),
-    });
+    }, "version");
+  }
+
+  /** The version of a value; nobody but Cairn has such a tag. */
+  async #versionOf(response: Response): Promise<number> {
+    // Proxies that compress make it a weak one.
+    const version = /^(?:W\/)?"(\d{1,16})"$/.exec(response.headers.get("etag") ?? "")?.[1];
+    if (version === undefined) throw await this.#client.notCairn(response);
+    return Number(version);
   }
 
   /** Finds a key that cannot be named in a path. */
@@ -224,10 +245,6 @@ function fitsPath(key: string): boolean {
 function pathOf(key: string): string {
   if (key === "") throw new KvError("InvalidKey", "The key is empty: give at least one character");
   return `/v1/kv/${encodeURIComponent(key)}`;
-}
-
-function versionOf(response: Response): number {
-  return Number(/^"(\d+)"$/.exec(response.headers.get("etag") ?? "")?.[1] ?? NaN);
 }
 
 function textOf(bound: string | Uint8Array | undefined): string | undefined {

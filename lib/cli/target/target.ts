@@ -33,7 +33,7 @@ export interface Target extends AsyncDisposable {
   getEntry(key: string): Promise<Entry | undefined>;
   /** Writes a value. Throws `ConditionFailed` as {@link KvStore.set}. */
   set(key: string, value: Uint8Array | string, options: SetOptions): Promise<WriteResult>;
-  /** Deletes a key. Throws `NotFound` if there is none. Servers do not tell the version. */
+  /** Deletes a key. Throws `NotFound` if there is none. The version is there if it came through. */
   delete(key: string): Promise<Partial<WriteResult>>;
   /** Goes through keys in order. */
   scan(options: ScanOptions): AsyncIterable<Entry>;

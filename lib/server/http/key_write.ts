@@ -46,13 +46,14 @@ export async function removeKey({ store }: Service, request: Request): Promise<R
   if (preconditions.noneMatch !== undefined) {
     throw invalidArgument("If-None-Match", "DELETE does not take If-None-Match: use If-Match");
   }
-  await writeIf(store, key, preconditions, async ({ ifVersion }) => {
+  const { version } = await writeIf(store, key, preconditions, async ({ ifVersion }) => {
     try {
-      await store.delete(key, ifVersion === undefined ? {} : { ifVersion });
+      return await store.delete(key, ifVersion === undefined ? {} : { ifVersion });
     } catch (error) {
       if (!(error instanceof KvError) || error.code !== "NotFound") throw error;
       throw preconditions.match === undefined ? keyMissing(key) : conditionFailed();
     }
   });
-  return new Response(null, { status: 204 });
+  // No ETag: that would be of a value, and there is none any more.
+  return new Response(null, { status: 204, headers: { "cairn-version": String(version) } });
 }

@@ -129,7 +129,12 @@ export const keyRoutes: readonly Route[] = [
     summary: "Delete a key",
     tag: "keys",
     headers: { "If-Match": ifMatch },
-    responses: { 204: { description: "The key is deleted." } },
+    responses: {
+      204: {
+        description: "The key is deleted.",
+        headers: { "cairn-version": "the version of the delete, as change feeds have it" },
+      },
+    },
     problems: {
       400: BAD_REQUEST,
       404: NO_KEY,
