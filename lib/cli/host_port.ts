@@ -2,6 +2,11 @@
 
 import { InvalidArgumentError } from "commander";
 
+/** Where `cairn serve` listens for HTTP when nothing says otherwise. */
+export const HTTP_ADDRESS_DEFAULT = "127.0.0.1:8620";
+/** The same for TCP. */
+export const TCP_ADDRESS_DEFAULT = "127.0.0.1:8621";
+
 /** Where to listen. */
 export interface HostPort {
   hostname: string;

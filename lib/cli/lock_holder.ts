@@ -2,10 +2,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { formatHostPort, isUnspecified, parseHostPort } from "./host_port.ts";
-
-/** Where `cairn serve` listens when nothing says otherwise. */
-export const HTTP_ADDRESS_DEFAULT = "127.0.0.1:8620";
+import { formatHostPort, HTTP_ADDRESS_DEFAULT, isUnspecified, parseHostPort } from "./host_port.ts";
 
 /** A process that has a store open. */
 export interface LockHolder {

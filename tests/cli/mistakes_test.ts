@@ -35,6 +35,7 @@ const usageMistakes: [args: string[], message: RegExp][] = [
   [["serve", "--host-name", "http://kv.example"], /kv\.example:8443/],
   [["serve", "--token", "hunter2"], /unknown option '--token'/],
   [["serve", "--tls-cert", "cert.pem"], /--tls-cert and --tls-key go together/],
+  [["serve", "--no-tcp", "--allow-flush"], /--allow-flush .* --no-tcp .*leave one out/],
   [["serve", "--durability", "never"], /Allowed choices are immediate, batch/],
   [["serve", "--batch-millis", "5"], /go with --durability batch/],
   [["serve", "--durability", "batch", "--batch-bytes", "1"], /from 4096 to/],

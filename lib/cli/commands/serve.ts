@@ -12,9 +12,21 @@ import { buildInfo } from "../build_info.ts";
 import { CliError } from "../cli_error.ts";
 import type { Output } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
+import {
+  BATCH_BYTES_DEFAULT,
+  BATCH_MILLIS_DEFAULT,
+  DURABILITY_NAMES,
+  type DurabilityName,
+} from "../durability_option.ts";
 import { checkExposure } from "../exposure.ts";
 import type { GlobalOptions } from "../global_options.ts";
-import { type HostPort, parseHostName, parseHostPort } from "../host_port.ts";
+import {
+  type HostPort,
+  HTTP_ADDRESS_DEFAULT,
+  parseHostName,
+  parseHostPort,
+  TCP_ADDRESS_DEFAULT,
+} from "../host_port.ts";
 import { HttpServer } from "../http_server.ts";
 import { openOrCreate } from "../open_store.ts";
 import { renew, warnOfExpiry } from "../serve_renewal.ts";
@@ -29,7 +41,7 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   allowFlush?: true;
   hostName: string[];
   insecure?: true;
-  durability: "immediate" | "batch";
+  durability: DurabilityName;
   batchBytes?: number;
   batchMillis?: number;
   segmentBytes: number;
@@ -38,10 +50,6 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   retainChanges: number;
 }
 
-const HTTP_DEFAULT = "127.0.0.1:8620";
-const TCP_DEFAULT = "127.0.0.1:8621";
-const BATCH_BYTES_DEFAULT = 1 << 20;
-const BATCH_MILLIS_DEFAULT = 100;
 const SLOW_REQUEST_MILLIS_DEFAULT = 1000;
 const RETAIN_CHANGES_DEFAULT = 100_000;
 const RETAIN_CHANGES_MAX = 1_000_000_000;
@@ -55,12 +63,12 @@ export function addServe(program: Command, stdout: Output): void {
     .addOption(
       new Option("--http <host:port>", "where to listen; port 0 takes a free one")
         .argParser(parseHostPort)
-        .default(parseHostPort(HTTP_DEFAULT), HTTP_DEFAULT),
+        .default(parseHostPort(HTTP_ADDRESS_DEFAULT), HTTP_ADDRESS_DEFAULT),
     )
     .addOption(
       new Option("--tcp <host:port>", "the same for the text protocol and clients of Redis")
         .argParser(parseHostPort)
-        .default(parseHostPort(TCP_DEFAULT), TCP_DEFAULT),
+        .default(parseHostPort(TCP_ADDRESS_DEFAULT), TCP_ADDRESS_DEFAULT),
     )
     .option("--no-tcp", "serve HTTP only")
     .option("--allow-flush", "let FLUSHALL delete everything even where a token is needed")
@@ -79,7 +87,7 @@ export function addServe(program: Command, stdout: Output): void {
     .option("--insecure", "listen for other machines without a token or without TLS")
     .addOption(
       new Option("--durability <policy>", "fsync before every answer, or now and then")
-        .choices(["immediate", "batch"]).default("immediate"),
+        .choices(DURABILITY_NAMES).default("immediate"),
     )
     .option(
       "--batch-bytes <n>",
@@ -131,6 +139,12 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const tokens = await loadTokens(options, variables);
   const tls = await loadTls(options);
   const { http, tcp, hostName: hostNames, insecure = false } = options;
+  if (tcp === false && options.allowFlush) {
+    throw new CliError(
+      EXIT_CODE.usage,
+      "--allow-flush is about clients of Redis, and with --no-tcp there are none: leave one out",
+    );
+  }
   const protection = { token: tokens !== undefined, tls: tls !== undefined, insecure };
   const [missing] = (tcp === false ? [http] : [http, tcp])
     .map((address) => checkExposure(address, protection)).filter((each) => each !== undefined);
