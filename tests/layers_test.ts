@@ -61,7 +61,7 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
       "lib/server/http/mod.ts",
       "lib/server/tcp/mod.ts",
     ],
-    packages: ["commander", "@logtape/logtape", "modern-tar", "csv-parse"],
+    packages: ["commander", "@logtape/logtape", "modern-tar", "csv-parse", "markdown-table"],
   },
 };
 /** What every layer may import. */
@@ -90,6 +90,7 @@ const TOP: Record<string, string[]> = {
 /** Files outside lib/fs that use the runtime's own file system, and what for. */
 const MAY_USE_FILES: Record<string, string> = {
   "lib/cli/backup_archive.ts": "unpacks a backup, durably",
+  "lib/cli/bench/scratch_directory.ts": "makes and removes a directory for a while",
   "lib/cli/commands/export.ts": "looks whether there is a file already",
   "lib/cli/confirm.ts": "reads the answer to a question",
   "lib/cli/durable_name.ts": "syncs and names files",

@@ -31,6 +31,8 @@ const USUAL_NAMES: Record<string, string> = {
   salvage: "repair",
   recover: "repair",
   snapshot: "backup",
+  benchmark: "bench",
+  perf: "bench",
   start: "serve",
   server: "serve",
 };

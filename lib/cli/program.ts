@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { addBackup } from "./commands/backup.ts";
+import { addBench } from "./commands/bench.ts";
 import { addCompact } from "./commands/compact.ts";
 import { addDel } from "./commands/del.ts";
 import { addExport } from "./commands/export.ts";
@@ -66,6 +67,7 @@ export function createProgram(): Command {
   addCompact(program, stdout);
   addBackup(program, stdout);
   addRestore(program, stdout);
+  addBench(program, stdout);
   addVerify(program, stdout);
   addRepair(program, stdout);
   addInspect(program, stdout);

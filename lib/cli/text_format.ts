@@ -32,6 +32,20 @@ export function formatMillis(millis: number): string {
     : `${Number(millis.toPrecision(3))} ms`;
 }
 
+const NANO_UNITS = ["ns", "\u00b5s", "ms", "s"] as const;
+
+/** Nanoseconds with three significant places, in the unit that suits: `830 ns`, `12.3 µs`. */
+export function formatNanos(nanos: number): string {
+  let value = nanos;
+  let unit = 0;
+  while (Number(value.toPrecision(3)) >= 1000 && unit < NANO_UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const shown = value >= 1000 ? String(Math.round(value)) : value.toPrecision(3);
+  return `${unit === 0 ? Math.round(value) : shown} ${NANO_UNITS[unit]}`;
+}
+
 /** A share of a whole in percent; `-` of nothing. */
 export function formatShare(part: number, whole: number): string {
   return whole === 0 ? "-" : `${(100 * part / whole).toFixed(1)}%`;

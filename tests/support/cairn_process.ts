@@ -115,6 +115,11 @@ export class CairnProcess implements AsyncDisposable {
     this.#child.stdin?.write(text);
   }
 
+  /** Resolves when it has ended by itself. */
+  ended(): Promise<RunResult> {
+    return this.#result;
+  }
+
   /** Sends a signal, and resolves when it has ended. */
   async stop(signal: NodeJS.Signals): Promise<RunResult> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {

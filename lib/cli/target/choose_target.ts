@@ -33,6 +33,18 @@ export function checkTarget(command: Command): void {
   );
 }
 
+/**
+ * What the command line itself names, for commands that do without a store of anybody's: the
+ * variables are for those who mean to use one.
+ */
+export function givenTarget(
+  command: Command,
+): { directory: string } | { server: URL } | undefined {
+  const { db, url } = command.optsWithGlobals<TargetOptions>();
+  if (sourceOf(command, "url") === "cli") return { server: chosenUrl(command, { db, url: url! })! };
+  return sourceOf(command, "db") === "cli" ? { directory: db } : undefined;
+}
+
 /** Opens the store that the command line or the environment names. */
 export async function openTarget(command: Command, access: Access): Promise<Target> {
   const options = command.optsWithGlobals<TargetOptions>();

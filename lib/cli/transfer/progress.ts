@@ -4,7 +4,7 @@ import process from "node:process";
 import { isatty } from "node:tty";
 import { type Clock, systemClock } from "../../clock.ts";
 import { writeFully } from "../descriptor.ts";
-import { formatCount } from "../text_format.ts";
+import { formatBytes, formatCount } from "../text_format.ts";
 
 const STDERR = 2;
 const DRAW_EVERY_MS = 100;
@@ -12,9 +12,13 @@ const BAR_WIDTH = 24;
 /** Before, the rate says little. */
 const REMAINING_AFTER_MS = 500;
 
+/** What is counted. */
+export type ProgressUnit = "records" | "bytes" | "ops";
+
 /** A bar with rate and remaining time; nothing where nobody looks. */
 export class Progress {
   readonly #name: string;
+  readonly #unit: ProgressUnit;
   readonly #clock: Clock;
   readonly #shown: boolean;
   readonly #begin: number;
@@ -22,8 +26,14 @@ export class Progress {
   #isDrawn = false;
 
   /** `name` is what is done. */
-  constructor(name: string, clock: Clock = systemClock, shown: boolean = isLookedAt()) {
+  constructor(
+    name: string,
+    unit: ProgressUnit = "records",
+    clock: Clock = systemClock,
+    shown: boolean = isLookedAt(),
+  ) {
     this.#name = name;
+    this.#unit = unit;
     this.#clock = clock;
     this.#shown = shown;
     this.#begin = clock.monotonic();
@@ -34,14 +44,14 @@ export class Progress {
     return this.#clock.monotonic() - this.#begin;
   }
 
-  /** `share` of the whole is done, if that is known, and with it so many records. */
-  update(share: number | undefined, records: number): void {
+  /** `share` of the whole is done, if that is known, and with it so much of what is counted. */
+  update(share: number | undefined, count: number): void {
     if (!this.#shown) return;
     const now = this.#clock.monotonic();
     if (now - this.#drawnAt < DRAW_EVERY_MS) return;
     this.#drawnAt = now;
     this.#isDrawn = true;
-    const line = progressLine(this.#name, share, records, now - this.#begin);
+    const line = progressLine(this.#name, share, count, now - this.#begin, this.#unit);
     const width = process.stderr.columns || 80;
     writeFully(STDERR, new TextEncoder().encode(`\r\x1b[K${line.slice(0, width - 1)}`));
   }
@@ -57,8 +67,9 @@ export class Progress {
 export function progressLine(
   name: string,
   share: number | undefined,
-  records: number,
+  count: number,
   elapsedMs: number,
+  unit: ProgressUnit = "records",
 ): string {
   const parts = [name];
   if (share !== undefined) {
@@ -70,7 +81,9 @@ export function progressLine(
       }%`,
     );
   }
-  parts.push(`${formatCount(records)} records`, `${formatCount(rateOf(records, elapsedMs))}/s`);
+  const rate = rateOf(count, elapsedMs);
+  if (unit === "bytes") parts.push(formatBytes(count), `${formatBytes(rate)}/s`);
+  else parts.push(`${formatCount(count)} ${unit}`, `${formatCount(rate)}/s`);
   if (share !== undefined && share > 0 && share <= 1 && elapsedMs > REMAINING_AFTER_MS) {
     parts.push(`${formatSeconds(elapsedMs * (1 - share) / share / 1000)} left`);
   }
