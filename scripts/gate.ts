@@ -20,7 +20,15 @@ const DENO = Deno.execPath();
 const BUN_TEST_TIMEOUT_MS = 300_000;
 const EXCERPT_LINES = 40;
 /** Tests that need the executable; the rest are the engine's, and run under Bun too. */
-const END_TO_END = new Set(["cli", "docs", "kill", "linearizability", "power", "server"]);
+const END_TO_END = new Set([
+  "cli",
+  "docs",
+  "kill",
+  "linearizability",
+  "power",
+  "release",
+  "server",
+]);
 
 const directories = [...Deno.readDirSync(`${ROOT}/tests`)]
   .filter((entry) => entry.isDirectory && entry.name !== "support")
