@@ -9,6 +9,8 @@ interface Step {
   name: string;
   command: string;
   args: string[];
+  /** The step has failed if it prints this, however it ends. */
+  forbidden?: RegExp;
 }
 
 interface Count {
@@ -54,7 +56,7 @@ const steps: Step[] = [
   },
   deno("build", "run", "--frozen", "-A", "scripts/build.ts"),
   deno("executable end to end", "test", "--frozen", "--no-check", "-A", ...endToEnd),
-  deno("package", "publish", "--dry-run", "--allow-dirty"),
+  { ...deno("package", "publish", "--dry-run", "--allow-dirty"), forbidden: /\bwarning\b/i },
 ];
 
 const total: Count = { passed: 0, failed: 0 };
@@ -83,7 +85,9 @@ function deno(name: string, ...args: string[]): Step {
 }
 
 /** Runs a step, showing its output as it comes. */
-async function run({ command, args }: Step): Promise<{ success: boolean; output: string }> {
+async function run(
+  { command, args, forbidden }: Step,
+): Promise<{ success: boolean; output: string }> {
   const child = new Deno.Command(command, {
     args,
     cwd: ROOT,
@@ -106,7 +110,7 @@ async function run({ command, args }: Step): Promise<{ success: boolean; output:
     show(child.stdout, Deno.stdout),
     show(child.stderr, Deno.stderr),
   ]);
-  return { success: status.success, output };
+  return { success: status.success && forbidden?.test(output) !== true, output };
 }
 
 /** What Bun printed before each test that failed. */

@@ -9,6 +9,7 @@
 
 /** What a path names; symbolic links are not followed. */
 export interface FileStat {
+  /** What it is; pipes, sockets and devices are `other`. */
   kind: "file" | "directory" | "symlink" | "other";
   /** Length in bytes; 0 for anything but a file. */
   size: number;

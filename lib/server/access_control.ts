@@ -28,6 +28,14 @@ const DIFFERENT_CHARACTERS_MIN = 8;
 /**
  * Why a token is not fit to protect anything, for the end of a message; undefined if it is. The
  * message does not show the token.
+ *
+ * @example
+ * ```ts
+ * import { tokenProblem } from "@cairn/kv/http";
+ *
+ * console.log(tokenProblem("abababababababababababababababab")); // is not random
+ * console.log(tokenProblem("9f86d081884c7d659a2feaa0c55ad015")); // undefined
+ * ```
  */
 export function tokenProblem(token: string): string | undefined {
   if (token === "") return "is empty";
@@ -46,9 +54,18 @@ export function tokenProblem(token: string): string | undefined {
  * Knows what a token allows. Several servers of one store can share it.
  *
  * @example
- * ```ts ignore
- * const access = new AccessControl({ full: process.env.KV_TOKEN });
- * Deno.serve({ hostname: "127.0.0.1", port: 8620 }, createApp(store, { access }).fetch);
+ * ```ts
+ * import { KvStore } from "@cairn/kv";
+ * import { AccessControl, createApp } from "@cairn/kv/http";
+ *
+ * await using store = await KvStore.open("./data");
+ * const full = "9f86d081884c7d659a2feaa0c55ad015"; // from a file, and never in the source
+ * const app = createApp(store, { access: new AccessControl({ full }) });
+ *
+ * const url = "http://localhost/v1/kv/greeting";
+ * console.log((await app.request(url)).status); // 401
+ * const headers = { authorization: `Bearer ${full}` };
+ * console.log((await app.request(url, { headers })).status); // 404
  * ```
  */
 export class AccessControl {

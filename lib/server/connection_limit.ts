@@ -18,7 +18,16 @@ const CONNECTIONS_MAX = 16_384;
 /** Descriptors left to the store's files. */
 const RESERVED_MAX = 256;
 
-/** The maximum for a process that may open `descriptorsLimit`, and has `descriptorsOpen` already. */
+/**
+ * The maximum for a process that may open `descriptorsLimit`, and has `descriptorsOpen` already.
+ *
+ * @example
+ * ```ts
+ * import { descriptorsMaxOf } from "@cairn/kv/http";
+ *
+ * console.log(descriptorsMaxOf(1024, 30)); // 768
+ * ```
+ */
 export function descriptorsMaxOf(descriptorsLimit: number, descriptorsOpen: number): number {
   const reserved = Math.min(RESERVED_MAX, Math.floor(descriptorsLimit / 4));
   return Math.min(descriptorsLimit - reserved, descriptorsOpen + CONNECTIONS_MAX);

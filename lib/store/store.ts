@@ -125,6 +125,16 @@ export class KvStore implements AsyncDisposable {
    * Throws `Locked` if another opener has it, `CorruptLog` if acknowledged data is damaged (nothing
    * is changed then), `Unsupported` for a newer format, `InvalidArgument` for wrong options, `Io`
    * and `NoSpace` as the file system has it.
+   *
+   * @example
+   * ```ts
+   * import { KvError, KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data", { durability: "immediate" });
+   * await KvStore.open("./data").catch((error: KvError) => console.log(error.code)); // Locked
+   * await using reader = await KvStore.open("./data", { readOnly: true });
+   * console.log(reader.size, store.size); // 0 0
+   * ```
    */
   static async open(path: string, options: OpenOptions = {}): Promise<KvStore> {
     if (typeof path !== "string" || path === "") {
@@ -148,7 +158,18 @@ export class KvStore implements AsyncDisposable {
 
   /**
    * Checks every byte of the store in the directory `path`, without changing any: each frame, hint
-   * file and ACTIVE. Works on a store that is open elsewhere, as of this moment.
+   * file and ACTIVE. Works on a store that is open elsewhere, as of this moment. Damage is part of the
+   * report; throws `Io` if there is no store, or it cannot be read.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data");
+   * await store.set("greeting", "hello");
+   * const { ok, records, problems } = await KvStore.verify("./data");
+   * console.log(ok, records, problems.length); // true 1 0
+   * ```
    */
   static verify(
     path: string,
@@ -167,6 +188,18 @@ export class KvStore implements AsyncDisposable {
    *
    * Throws `Locked` if the store is open somewhere, `InvalidArgument` for an unusable destination,
    * `Unsupported` for a newer format, `Io` and `NoSpace` as the file system has it.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * {
+   *   await using store = await KvStore.open("./damaged");
+   *   await store.set("greeting", "hello");
+   * }
+   * const { complete, keys } = await KvStore.repair("./damaged", "./rescued");
+   * console.log(complete, keys); // true 1
+   * ```
    */
   static repair(
     path: string,
@@ -199,6 +232,17 @@ export class KvStore implements AsyncDisposable {
   /**
    * Goes through one file of a store, whichever it is: what kind it is, then frame by frame or entry
    * by entry what it holds, damage included. Only reads; throws `Io` if it cannot.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data");
+   * await store.set("greeting", "hello");
+   * for await (const item of KvStore.inspect("./data/wal/NODE_ID")) {
+   *   console.log(item.kind, item.kind === "file" ? item.type : item.offset); // file nodeId, fields 0
+   * }
+   * ```
    */
   static inspect(
     file: string,
@@ -236,6 +280,16 @@ export class KvStore implements AsyncDisposable {
    * Rejects with `InvalidKey`, `ValueTooLarge`, `InvalidArgument`, `ConditionFailed` (from
    * `ifAbsent` and `ifVersion`), `ReadOnly`, `Closed`, and with `Io` or `NoSpace` when writing
    * fails, after which the store takes no writes until it is reopened.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data");
+   * const { version } = await store.set("session", "tea", { ttl: 900_000 }); // milliseconds
+   * const { created } = await store.set("session", "coffee", { ifVersion: version });
+   * console.log(version, created); // 1 false
+   * ```
    */
   set(key: KeyInput, value: ValueInput, options?: SetOptions): Promise<SetResult> {
     try {
@@ -310,7 +364,21 @@ export class KvStore implements AsyncDisposable {
 
   /**
    * Does several operations as one: all of them or none, also across a crash. With `checks`, none
-   * if one of them fails (`ConditionFailed`). A later operation on the same key wins.
+   * if one of them fails (`ConditionFailed`). A later operation on the same key wins. Resolves to the
+   * version of the last operation; rejects as {@link set}.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data");
+   * const { version } = await store.set("alice", "100");
+   * await store.batch(
+   *   [{ op: "set", key: "alice", value: "70" }, { op: "set", key: "bob", value: "30" }],
+   *   { checks: [{ key: "alice", version }, { key: "bob", version: null }] },
+   * );
+   * console.log(store.size); // 2
+   * ```
    */
   batch(ops: BatchOp[], options?: BatchOptions): Promise<WriteResult> {
     try {
@@ -439,6 +507,19 @@ export class KvStore implements AsyncDisposable {
   /**
    * Goes through entries in byte order of their keys, without holding up anything else. Keys that
    * exist throughout are seen exactly once; those that come or go meanwhile may be seen or not.
+   * Throws `InvalidArgument` for options that make no sense, and `Closed`; the iterator `CorruptLog`
+   * and `Io` if a value cannot be read.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data");
+   * for (const key of ["user:ada", "user:bob", "visits"]) await store.set(key, "");
+   * for await (const { key } of store.scan({ prefix: "user:", reverse: true, limit: 10 })) {
+   *   console.log(key); // user:bob, user:ada
+   * }
+   * ```
    */
   scan(options: ScanOptions = {}): AsyncIterableIterator<Entry> {
     this.#assertOpen();
@@ -517,6 +598,19 @@ export class KvStore implements AsyncDisposable {
   /**
    * Rewrites all segments that hold anything dead, and removes the old ones. Reads and writes go on
    * meanwhile. The store also compacts by itself; see the option `compaction`.
+   *
+   * Rejects with `ReadOnly`, `Closed`, and with `CorruptLog`, `Io` or `NoSpace` if it fails; what was
+   * there is untouched then.
+   *
+   * @example
+   * ```ts
+   * import { KvStore } from "@cairn/kv";
+   *
+   * await using store = await KvStore.open("./data");
+   * for (let count = 0; count < 10; count++) await store.set("visits", String(count));
+   * await store.compact();
+   * console.log((await KvStore.verify("./data")).records); // 1
+   * ```
    */
   compact(): Promise<CompactionResult> {
     try {

@@ -137,7 +137,9 @@ export type BatchOp =
 
 /** A condition of a batch: the key's version must be this one, or with `null` it must not exist. */
 export interface BatchCheck {
+  /** The key. */
   key: KeyInput;
+  /** The version that it must have; `null` if it must not exist. */
   version: number | null;
 }
 
@@ -149,7 +151,9 @@ export interface BatchOptions {
 
 /** A key with what is stored under it. */
 export interface Entry {
+  /** The key. */
   key: string;
+  /** The value, which is the caller's own; empty where a scan with `values: false` left it out. */
   value: Uint8Array;
   /** The log sequence number of the record that wrote it. */
   version: number;
@@ -211,6 +215,7 @@ export interface Change {
   version: number;
   /** Whether the key got a value, or was deleted. */
   op: "set" | "del";
+  /** The key. */
   key: string;
   /** What was set; absent for deletes, and with `values: false`. */
   value?: Uint8Array;

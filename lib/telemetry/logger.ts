@@ -4,9 +4,13 @@ import { getLogger } from "@logtape/logtape";
 
 /** Receives log entries: a message and the figures that belong to it. */
 export interface Logger {
+  /** Single commands, very many. In the message, `{name}` stands for the property `name`. */
   debug(message: string, properties: Record<string, unknown>): void;
+  /** What happens now and then, such as opening and compaction. */
   info(message: string, properties: Record<string, unknown>): void;
+  /** What somebody should look at, although everything goes on. */
   warn(message: string, properties: Record<string, unknown>): void;
+  /** What has failed. */
   error(message: string, properties: Record<string, unknown>): void;
   /** Whether entries of this level go anywhere; without it, all are assumed to. */
   isEnabledFor?(level: "debug" | "info" | "warning" | "error"): boolean;

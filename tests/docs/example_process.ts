@@ -30,7 +30,7 @@ export function runExample(code: string, name: string): string {
       `--config=${PROJECT}deno.json`,
       `--allow-read=${directory.path}`,
       `--allow-write=${directory.path}`,
-      ...(code.includes("@cairn/kv/tcp") ? ["--allow-net=127.0.0.1"] : []),
+      ...(/"@cairn\/kv\/tcp"|\blisten\(/.test(code) ? ["--allow-net=127.0.0.1"] : []),
       file,
     ]
     : [file];

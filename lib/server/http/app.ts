@@ -53,12 +53,16 @@ const SLOW_REQUEST_MS_DEFAULT = 1000;
  * | `GET /openapi.json`, `GET /docs` | all of this in full, for programs and for people |
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { KvStore } from "@cairn/kv";
  * import { createApp } from "@cairn/kv/http";
  *
- * const store = await KvStore.open("./data");
- * Deno.serve({ hostname: "127.0.0.1", port: 8620 }, createApp(store).fetch);
+ * await using store = await KvStore.open("./data");
+ * const app = createApp(store); // Deno.serve(app.fetch), Bun.serve(app), or without a server:
+ * const url = "http://localhost/v1/kv/greeting";
+ * const { status, headers } = await app.request(url, { method: "PUT", body: "hello" });
+ * console.log(status, headers.get("etag")); // 201 "1"
+ * console.log(await (await app.request(url)).text()); // hello
  * ```
  */
 export function createApp(store: StoreApi, options: AppOptions = {}): Hono {

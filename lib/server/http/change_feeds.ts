@@ -8,14 +8,20 @@ import { SlotLimit } from "./slot_limit.ts";
  * Counts the change feeds of one application, and ends them.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { KvStore } from "@cairn/kv";
  * import { ChangeFeeds, createApp } from "@cairn/kv/http";
  *
+ * await using store = await KvStore.open("./data");
  * const changeFeeds = new ChangeFeeds();
- * const server = Deno.serve({ port: 8620 }, createApp(store, { changeFeeds }).fetch);
- * // Later: shutdown() waits for answers under way, and feeds would go on for ever.
+ * const app = createApp(store, { changeFeeds });
+ * const feed = await app.request("http://localhost/v1/changes");
+ * console.log(changeFeeds.open); // 1
+ *
+ * // A server that stops waits for answers under way, and feeds would go on for ever.
  * changeFeeds.stop();
- * await server.shutdown();
+ * await feed.text();
+ * console.log(changeFeeds.open); // 0
  * ```
  */
 export class ChangeFeeds {

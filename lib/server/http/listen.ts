@@ -40,7 +40,22 @@ export interface Listener {
   renew(tls: TlsFiles): void;
 }
 
-/** Starts to listen. Throws at once if the address cannot be had, or the certificate is of no use. */
+/**
+ * Starts to listen. Throws at once if the address cannot be had, or the certificate is of no use, and
+ * a KvError `Unsupported` on other runtimes than Bun and Deno.
+ *
+ * @example
+ * ```ts
+ * import { KvStore } from "@cairn/kv";
+ * import { createApp, listen } from "@cairn/kv/http";
+ *
+ * await using store = await KvStore.open("./data");
+ * const { fetch: answer } = createApp(store);
+ * const server = listen({ hostname: "127.0.0.1", port: 0, fetch: answer });
+ * console.log(await (await fetch(`${server.url}/readyz`)).text()); // {"status":"ready"}
+ * await server.close(1000);
+ * ```
+ */
 export function listen(options: ListenOptions): Listener {
   const { Bun, Deno } = globalThis as { Bun?: BunRuntime; Deno?: DenoRuntime };
   if (Bun !== undefined) return listenOnBun(Bun, options);

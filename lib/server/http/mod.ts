@@ -10,7 +10,7 @@
  * @module
  */
 
-export { AccessControl, tokenProblem, type Tokens } from "../access_control.ts";
+export { type Access, AccessControl, tokenProblem, type Tokens } from "../access_control.ts";
 export { type AppOptions, createApp } from "./app.ts";
 export { ChangeFeeds } from "./change_feeds.ts";
 export { type ConnectionLimit, descriptorsMaxOf } from "../connection_limit.ts";
@@ -19,4 +19,5 @@ export { listen, type Listener, type ListenOptions } from "./listen.ts";
 export { authoritiesOf, type HostRules, loopbackAuthorities } from "./request_guard.ts";
 export type { StoreApi } from "./store_api.ts";
 export type { TlsFiles } from "../tls_files.ts";
+export type { ProgramInfo } from "../telemetry/process_metrics.ts";
 export { Telemetry, type TelemetryOptions } from "../telemetry/telemetry.ts";

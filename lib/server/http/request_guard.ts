@@ -68,7 +68,20 @@ export function createGuard(rules: HostRules): RequestGuard {
   };
 }
 
-/** The Host values for a service on `hostname:port` of this machine. */
+/**
+ * The Host values for a service on `hostname:port` of this machine.
+ *
+ * @example
+ * ```ts
+ * import { KvStore } from "@cairn/kv";
+ * import { createApp, loopbackAuthorities } from "@cairn/kv/http";
+ *
+ * await using store = await KvStore.open("./data");
+ * const app = createApp(store, { authorities: loopbackAuthorities("127.0.0.1", 8620) });
+ * console.log((await app.request("http://localhost:8620/readyz")).status); // 200
+ * console.log((await app.request("http://rebound.example:8620/readyz")).status); // 421
+ * ```
+ */
 export function loopbackAuthorities(
   hostname: string,
   port: number,
@@ -79,7 +92,17 @@ export function loopbackAuthorities(
   return new Set([...names, own].flatMap((name) => authoritiesOf(name, port, secure)));
 }
 
-/** What clients send as Host for a name and a port. */
+/**
+ * What clients send as Host for a name and a port.
+ *
+ * @example
+ * ```ts
+ * import { authoritiesOf } from "@cairn/kv/http";
+ *
+ * console.log(authoritiesOf("KV.example", 8620).join(" ")); // kv.example:8620
+ * console.log(authoritiesOf("KV.example", 443, true).join(" ")); // kv.example kv.example:443
+ * ```
+ */
 export function authoritiesOf(name: string, port: number, secure = false): string[] {
   const full = `${name.toLowerCase()}:${port}`;
   // A client leaves the port out if it is the one that the scheme has anyway.

@@ -5,8 +5,9 @@
  * @module
  */
 
-export { AccessControl, tokenProblem, type Tokens } from "../access_control.ts";
+export { type Access, AccessControl, tokenProblem, type Tokens } from "../access_control.ts";
 export { type ConnectionLimit, descriptorsMaxOf } from "../connection_limit.ts";
+export type { ProgramInfo } from "../telemetry/process_metrics.ts";
 export { Telemetry, type TelemetryOptions } from "../telemetry/telemetry.ts";
 export type { TlsFiles } from "../tls_files.ts";
 export type { SessionFactory, TcpLimits } from "./connection_context.ts";

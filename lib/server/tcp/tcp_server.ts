@@ -105,7 +105,21 @@ export function createTcpServer(store: KvStore, options: TcpServerOptions = {}):
   return new TcpServer(store, options);
 }
 
-/** A TCP service; made by {@link createTcpServer}. */
+/**
+ * A TCP service; made by {@link createTcpServer}.
+ *
+ * @example
+ * ```ts
+ * import { KvStore } from "@cairn/kv";
+ * import { createTcpServer } from "@cairn/kv/tcp";
+ *
+ * await using store = await KvStore.open("./data");
+ * const server = createTcpServer(store);
+ * const { hostname } = await server.listen({ port: 0 });
+ * console.log(hostname, server.connectionsOpen); // 127.0.0.1 0
+ * await server.close(10_000); // commands under way have ten seconds; the store stays open
+ * ```
+ */
 export class TcpServer implements AsyncDisposable {
   readonly #context: ConnectionContext;
   readonly #connectionLimit: ConnectionLimit | undefined;

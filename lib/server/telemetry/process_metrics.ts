@@ -12,8 +12,11 @@ import type { Metric } from "./metric_set.ts";
 
 /** What a program was made from. */
 export interface ProgramInfo {
+  /** Its version. */
   version: string;
+  /** The commit that it was built from. */
   commit: string;
+  /** What runs it, such as `bun 1.4.5`. */
   runtime: string;
 }
 

@@ -22,19 +22,31 @@ export interface TelemetryOptions {
  * The metrics and spans of one store and one application; nothing of it is shared with others.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { KvStore } from "@cairn/kv";
  * import { createApp, Telemetry } from "@cairn/kv/http";
  *
  * const telemetry = new Telemetry();
- * const store = await KvStore.open("./data", { observer: telemetry.observer });
- * const app = createApp(store, { telemetry }); // GET /metrics has it all
+ * await using store = await KvStore.open("./data", { observer: telemetry.observer });
+ * const app = createApp(store, { telemetry });
+ * await store.set("greeting", "hello");
+ *
+ * const metrics = await (await app.request("http://localhost/metrics")).text();
+ * console.log(/^cairn_keys .*$/m.exec(metrics)?.[0]); // cairn_keys 1
  * ```
  */
 export class Telemetry {
-  /** The metrics. */
+  /**
+   * The metrics.
+   *
+   * @internal
+   */
   readonly metrics: MetricSet = new MetricSet();
-  /** The spans. */
+  /**
+   * The spans.
+   *
+   * @internal
+   */
   readonly tracing: Tracing = new Tracing();
   /** The time that everything is measured by. */
   readonly clock: Clock;
