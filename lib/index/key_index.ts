@@ -323,6 +323,11 @@ export class KeyIndex extends RecordReader {
     return index;
   }
 
+  /** Bytes of the pages that {@link KeyIndex.save} writes. */
+  imageBytes(): number {
+    return (this.#directory.pages().length + this.#arena.pages().length) * PAGE_BYTES;
+  }
+
   #pageAt(page: number): Int32Array {
     const at = page & SLAB_MASK;
     return this.slabs[page >>> SLAB_SHIFT]!.subarray(at, at + PAGE_WORDS);

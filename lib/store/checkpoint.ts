@@ -22,6 +22,11 @@ import { Slices } from "./pause.ts";
 const SLICE_MS = 10;
 /** Besides the option's number of records, opening may replay this share of the keys. */
 const RECORDS_SHARE = 1 / 16;
+/** Memory of the index for each key beyond its bytes, at most, while no keys were deleted. */
+const BYTES_A_KEY_MAX = 48;
+/** An index is sparse if it has so many times the memory that its keys need, and these bytes. */
+const SPARSE_RATIO = 2;
+const DENSE_BYTES_MIN = 1 << 20;
 
 /** Where checkpoints are, and what working with them takes. */
 export interface CheckpointContext {
@@ -125,7 +130,8 @@ export class Checkpointer {
     const { logger } = this.#context;
     try {
       // While something still points at segments that compaction has replaced, so would the file.
-      if (isNeeded && segments.length > 0 && keydir.segments.isSettled) {
+      const isSound = segments.length > 0 && keydir.segments.isSettled;
+      if (isNeeded && isSound && !isSparse(keydir.index)) {
         await this.#write(keydir, nodeId, segments);
         return true;
       }
@@ -168,6 +174,15 @@ export class Checkpointer {
       throw error;
     }
   }
+}
+
+/**
+ * Whether most keys that the index once had are gone. It keeps their memory for others, and so would
+ * its image; an index that is built anew gives it back.
+ */
+function isSparse(index: KeyIndex): boolean {
+  const dense = index.size * BYTES_A_KEY_MAX + index.keyBytes();
+  return index.imageBytes() > DENSE_BYTES_MIN + SPARSE_RATIO * dense;
 }
 
 /** Name of a checkpoint in a log's directory that is of no use, to be removed; empty if there is none. */

@@ -218,7 +218,9 @@ test("terminal: bench shows how far it is", async () => {
   if (shown === undefined) return;
   assert.match(
     shown.text,
+    // deno-lint-ignore no-control-regex
     /\r\x1b\[K1\/1 overwrite {2}\[[#-]{24}\] +\d+% {2}[\d,]+ ops {2}[\d,]+\/s/,
   );
+  // deno-lint-ignore no-control-regex
   assert.match(shown.text, /\r\x1b\[K\| workload /);
 });
