@@ -29,3 +29,16 @@ export class OutputClosedError extends Error {
     this.name = "OutputClosedError";
   }
 }
+
+/** Ends a command with an exit code, the reason of which the user has been told already. */
+export class ReportedError extends Error {
+  /** What the process exits with. */
+  readonly exitCode: ExitCode;
+
+  /** Creates the error. */
+  constructor(exitCode: ExitCode) {
+    super(`Ends with exit code ${exitCode}`);
+    this.name = "ReportedError";
+    this.exitCode = exitCode;
+  }
+}

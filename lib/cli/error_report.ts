@@ -4,7 +4,7 @@ import process from "node:process";
 import { CommanderError } from "commander";
 import { KvError } from "../errors.ts";
 import { InvariantError } from "../mod.ts";
-import { CliError, OutputClosedError } from "./cli_error.ts";
+import { CliError, OutputClosedError, ReportedError } from "./cli_error.ts";
 import { EXIT_CODE, type ExitCode, exitCodeOf } from "./exit_code.ts";
 import { InterruptedError } from "./interruption.ts";
 import { usualName } from "./nearest_command.ts";
@@ -20,6 +20,7 @@ export interface ErrorReport {
 /** Describes an error for the user. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof OutputClosedError) return { exitCode: EXIT_CODE.ok };
+  if (error instanceof ReportedError) return { exitCode: error.exitCode };
   if (error instanceof InterruptedError) return { exitCode: error.exitCode };
   if (error instanceof CliError) return { exitCode: error.exitCode, line: oneLine(error.message) };
   if (error instanceof KvError) {

@@ -1,9 +1,12 @@
 /** Ctrl-C in the middle of a command that has something to finish or to clear up. */
 
 import process from "node:process";
+import { systemClock } from "../clock.ts";
 import { EXIT_CODE, type ExitCode } from "./exit_code.ts";
+import { currentSession } from "./session.ts";
 
-type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+/** A signal that asks to stop. */
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 const EXIT_CODE_BY_SIGNAL: Record<StopSignal, ExitCode> = {
   SIGINT: EXIT_CODE.interrupted,
@@ -11,6 +14,8 @@ const EXIT_CODE_BY_SIGNAL: Record<StopSignal, ExitCode> = {
   SIGHUP: EXIT_CODE.hungUp,
 };
 const SIGNALS = Object.keys(EXIT_CODE_BY_SIGNAL) as StopSignal[];
+/** How long something that never waits may keep signals from being heard. */
+const DEAF_MS_MAX = 10;
 
 /** Thrown in the place where a command was when it was told to stop. */
 export class InterruptedError extends Error {
@@ -25,8 +30,12 @@ export class InterruptedError extends Error {
   }
 }
 
-/** Clears up when a signal ends the process. Returns what takes that back. */
+/**
+ * Clears up when a signal ends the process. Returns what takes that back. In a session a signal ends
+ * the command by an error, and it clears up as after any other.
+ */
 export function onInterrupt(clearUp: () => void): () => void {
+  if (currentSession() !== undefined) return () => {};
   const listeners = SIGNALS.map((signal) => {
     const listener = () => {
       clearUp();
@@ -45,6 +54,7 @@ export class Interruption implements Disposable {
   /** Rejects with an {@link InterruptedError} at the first signal. */
   readonly requested: Promise<never>;
   #error: InterruptedError | undefined;
+  #rejectWait: ((error: Error) => void) | undefined;
   #listeners: (readonly [StopSignal, () => void])[];
 
   /** Listens until it is disposed of. */
@@ -54,12 +64,28 @@ export class Interruption implements Disposable {
     this.requested.catch(() => {}); // nobody may be waiting
     this.#listeners = SIGNALS.map((signal) => {
       const listener = () => {
-        if (this.#error !== undefined) process.exit(EXIT_CODE_BY_SIGNAL[signal]);
+        if (this.#error !== undefined) {
+          // A session goes on: there, what the command waits for is left alone (unlessInterrupted).
+          if (currentSession() !== undefined) return;
+          process.exit(EXIT_CODE_BY_SIGNAL[signal]);
+        }
         this.#error = new InterruptedError(signal);
         reject(this.#error);
+        this.#rejectWait?.(this.#error);
       };
       process.on(signal, listener);
       return [signal, listener] as const;
+    });
+  }
+
+  /**
+   * Resolves as `work` does, unless a signal comes first. One at a time; for loops, where racing
+   * against {@link requested} would pile up memory.
+   */
+  wait<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#rejectWait = reject;
+      work.then(resolve, reject);
     });
   }
 
@@ -70,5 +96,51 @@ export class Interruption implements Disposable {
 
   [Symbol.dispose](): void {
     for (const [signal, listener] of this.#listeners) process.off(signal, listener);
+  }
+}
+
+/**
+ * Resolves as `work` does, unless a signal comes first: then it rejects with an
+ * {@link InterruptedError}, and `abandoned` is told what came of the work when it is done. Outside of
+ * a session, signals end the process, and this is only `work`.
+ */
+export async function unlessInterrupted<T>(
+  work: Promise<T>,
+  abandoned: (result: T) => unknown = () => {},
+): Promise<T> {
+  if (currentSession() === undefined) return await work;
+  using interruption = new Interruption();
+  try {
+    return await interruption.wait(work);
+  } catch (error) {
+    if (error instanceof InterruptedError) work.then(abandoned).catch(() => {});
+    throw error;
+  }
+}
+
+/** Hands on what comes, until a signal does; see {@link unlessInterrupted}. */
+export async function* untilInterrupted<T>(items: AsyncIterable<T>): AsyncGenerator<T, void> {
+  if (currentSession() === undefined) return yield* items;
+  using interruption = new Interruption();
+  const iterator = items[Symbol.asyncIterator]();
+  let isDone = false;
+  try {
+    let heardAt = systemClock.monotonic();
+    while (true) {
+      const next = await interruption.wait(iterator.next());
+      if (systemClock.monotonic() - heardAt > DEAF_MS_MAX) {
+        await new Promise<void>((resolve) => systemClock.defer(resolve));
+        heardAt = systemClock.monotonic();
+      }
+      interruption.check();
+      if (next.done) {
+        isDone = true;
+        return;
+      }
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: it may be waiting for something that never comes.
+    if (!isDone) iterator.return?.()?.catch?.(() => {});
   }
 }

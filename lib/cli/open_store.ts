@@ -1,6 +1,7 @@
 /** Opening the store that `--db` names, with errors that say what to do about it. */
 
 import { lstatSync } from "node:fs";
+import { join } from "node:path";
 import { KvError } from "../errors.ts";
 import { KvStore, type OpenOptions } from "../mod.ts";
 import { CliError } from "./cli_error.ts";
@@ -49,4 +50,9 @@ export function requireDirectory(directory: string): void {
     EXIT_CODE.io,
     `${problem}: name one with --db or CAIRN_DB, or begin one with 'cairn set'`,
   );
+}
+
+/** Whether there is anything in a directory that could be opened as a store. */
+export function holdsStore(directory: string): boolean {
+  return lstatSync(join(directory, "wal"), { throwIfNoEntry: false }) !== undefined;
 }

@@ -7,6 +7,7 @@ import { quoted } from "../terminal_text.ts";
 /** `cairn help [COMMAND]` */
 export function addHelp(program: Command): void {
   program.command("help").description("explain a command").argument("[command]")
+    .addHelpText("after", "\nExamples:\n  cairn help\n  cairn help import")
     .action((name: string | undefined) => {
       if (name === undefined) return program.outputHelp();
       const command = program.commands.find((candidate) => candidate.name() === name);

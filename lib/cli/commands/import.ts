@@ -1,8 +1,11 @@
 import { type Command, Option } from "commander";
 import { integerBetween, parseNonEmpty } from "../argument.ts";
+import { CliError } from "../cli_error.ts";
 import { type Output, writeFully } from "../descriptor.ts";
+import { EXIT_CODE } from "../exit_code.ts";
 import { Interruption } from "../interruption.ts";
 import type { GlobalOptions } from "../global_options.ts";
+import { currentSession } from "../session.ts";
 import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 import type { Target } from "../target/target.ts";
 import { escapeControls } from "../terminal_text.ts";
@@ -49,6 +52,12 @@ export function addImport(program: Command, stdout: Output): void {
     .addHelpText("after", HELP_TAIL)
     .action(async (file: string, _options, command: Command) => {
       const options = command.optsWithGlobals<ImportOptions>();
+      if (file === "-" && currentSession() !== undefined) {
+        throw new CliError(
+          EXIT_CODE.usage,
+          "name a file to import, since standard input holds the commands of the shell",
+        );
+      }
       const { Progress } = await import("../transfer/progress.ts");
       const progress = new Progress("import");
       const report = await run(file, options, () => openTarget(command, "load"), progress);

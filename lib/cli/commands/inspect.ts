@@ -3,6 +3,7 @@ import { type InspectItem, KvStore } from "../../mod.ts";
 import { integerBetween } from "../argument.ts";
 import type { Output } from "../descriptor.ts";
 import type { GlobalOptions } from "../global_options.ts";
+import { untilInterrupted } from "../interruption.ts";
 import { escapeControls, quoted } from "../terminal_text.ts";
 import { formatQuantity, jsonValue } from "../text_format.ts";
 
@@ -25,13 +26,15 @@ export function addInspect(program: Command, stdout: Output): void {
       "after",
       "\nDamage is shown and passed over, and does not change the exit code: a torn write at the\n" +
         "end of a log is in order. 'cairn verify' judges. Keys and values are escaped: --json is\n" +
-        "exact, one object a line.",
+        "exact, one object a line.\n\nExamples:\n" +
+        "  cairn inspect shop/wal/0000000001.log --limit 20\n" +
+        "  cairn inspect shop/wal/ACTIVE --json",
     )
     .action(async (file: string, _options, command: Command) => {
       const options = command.optsWithGlobals<InspectCommandOptions>();
       const { json, limit = Infinity, values = false } = options;
       let lines = 0;
-      for await (const item of KvStore.inspect(file, { values })) {
+      for await (const item of untilInterrupted(KvStore.inspect(file, { values }))) {
         if (lines++ >= limit) break;
         stdout.writeLine(json ? toJson(item) : escapeControls(toText(item)));
       }

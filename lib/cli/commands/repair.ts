@@ -75,4 +75,8 @@ const HELP_TAIL = `
 The store must not be in use: stop it, or copy its directory and repair the copy.
 The new store keeps identity and versions. Where the newest value of a key is lost,
 it has the newest one that can be read. Deletes that are lost may come back.
-Exits with 0 if nothing was lost, with 4 if something was.`;
+Exits with 0 if nothing was lost, with 4 if something was.
+
+Examples:
+  cairn repair --db shop --out shop-repaired
+  cairn repair --db shop --out shop-repaired --json > report.json`;

@@ -126,12 +126,15 @@ export function addServe(program: Command, stdout: Output): void {
 }
 
 const HELP_TAIL = `
-Other machines are served only with a token and TLS, or with --insecure:
-  openssl rand -hex 32 > token && chmod 600 token
-  cairn serve --http 0.0.0.0:8620 --token-file token --tls-cert cert.pem --tls-key key.pem
-
+Other machines are served only with a token and TLS, or with --insecure.
 SIGTERM and SIGINT finish what is under way and stop; a second one stops at once.
-SIGHUP reads the files of tokens, certificate and key again.`;
+SIGHUP reads the files of tokens, certificate and key again.
+
+Examples:
+  cairn serve --db shop
+  cairn serve --http 127.0.0.1:8080 --no-tcp --durability batch
+  openssl rand -hex 32 > token && chmod 600 token
+  cairn serve --http 0.0.0.0:8620 --token-file token --tls-cert cert.pem --tls-key key.pem`;
 
 async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const logger = getLogger(["cairn"]);

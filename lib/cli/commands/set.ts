@@ -7,6 +7,7 @@ import { CliError } from "../cli_error.ts";
 import { type Output, readFully } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import type { GlobalOptions } from "../global_options.ts";
+import { currentSession } from "../session.ts";
 import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 
 interface SetCommandOptions extends GlobalOptions {
@@ -49,6 +50,12 @@ Examples:
   cairn set lock me --if-absent --url http://127.0.0.1:8620`;
 
 function readValue(value: string | undefined): Uint8Array {
+  if (currentSession() !== undefined) {
+    throw new CliError(
+      EXIT_CODE.usage,
+      "the value is missing: give it after the key, since standard input holds the commands",
+    );
+  }
   if (value === undefined && isatty(STDIN)) {
     throw new CliError(
       EXIT_CODE.usage,

@@ -4,6 +4,7 @@ import { CliError } from "../cli_error.ts";
 import type { Output } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import type { GlobalOptions } from "../global_options.ts";
+import { unlessInterrupted } from "../interruption.ts";
 import { requireDirectory } from "../open_store.ts";
 import { escapeControls } from "../terminal_text.ts";
 import { formatBytes, formatQuantity } from "../text_format.ts";
@@ -12,10 +13,11 @@ import { formatBytes, formatQuantity } from "../text_format.ts";
 export function addVerify(program: Command, stdout: Output): void {
   program.command("verify")
     .description("read and check every byte of the store; changes nothing; exits with 4 on damage")
+    .addHelpText("after", HELP_TAIL)
     .action(async (_options, command: Command) => {
       const { db, json } = command.optsWithGlobals<GlobalOptions>();
       requireDirectory(db);
-      const report = await KvStore.verify(db);
+      const report = await unlessInterrupted(KvStore.verify(db));
       if (json) stdout.writeLine(JSON.stringify(report));
       else {
         for (const { path, offset, message } of report.problems) {
@@ -56,3 +58,10 @@ function adviceOn({ problems }: VerifyReport): string {
   return "keep a copy of the directory before doing anything to it; restore a backup " +
     "(KvStore.restore, or copy its directory), or salvage what can be read with 'cairn repair'";
 }
+
+const HELP_TAIL = `
+It works beside whatever process has the store open, as of that moment.
+
+Examples:
+  cairn verify --db shop
+  cairn verify --db /mnt/backups/2026-01-31 --json`;

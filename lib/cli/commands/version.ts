@@ -6,6 +6,7 @@ import type { GlobalOptions } from "../global_options.ts";
 /** `cairn version` */
 export function addVersion(program: Command, stdout: Output): void {
   program.command("version").description("print version, commit and platform")
+    .addHelpText("after", "\nExamples:\n  cairn version\n  cairn version --json")
     .action((_options, command: Command) => {
       const { json } = command.optsWithGlobals<GlobalOptions>();
       stdout.writeLine(json ? JSON.stringify(buildInfo()) : versionLine());

@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { CliError } from "../cli_error.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import type { GlobalOptions } from "../global_options.ts";
+import { currentSession } from "../session.ts";
 import type { Access, Target } from "./target.ts";
 
 /** What {@link addTargetOptions} makes of the command line. */
@@ -23,8 +24,9 @@ export function addTargetOptions(command: Command): Command {
     .option("--tls-ca <file>", "certificates to trust the server by, PEM (env: CAIRN_TLS_CA)");
 }
 
-/** Refuses `--url` with a command that works on files only. */
+/** Refuses `--url` with a command that works on files only, and in a session any other target. */
 export function checkTarget(command: Command): void {
+  if (currentSession() !== undefined) return checkNoTarget(command);
   if (dataCommands.has(command) || sourceOf(command, "url") !== "cli") return;
   throw new CliError(
     EXIT_CODE.usage,
@@ -45,8 +47,28 @@ export function givenTarget(
   return sourceOf(command, "db") === "cli" ? { directory: db } : undefined;
 }
 
-/** Opens the store that the command line or the environment names. */
+function checkNoTarget(command: Command): void {
+  const given = ["db", "url"].find((option) => sourceOf(command, option) === "cli") ??
+    (command.getOptionValueSource("tokenFile") === "cli" ? "token-file" : undefined) ??
+    (command.getOptionValueSource("tlsCa") === "cli" ? "tls-ca" : undefined);
+  if (given === undefined) return;
+  throw new CliError(
+    EXIT_CODE.usage,
+    `--${given} is for the command line: a shell works on one store; leave it, and start another ` +
+      "for another store",
+  );
+}
+
+/** Opens the store that the command line or the environment names, or takes that of the session. */
 export async function openTarget(command: Command, access: Access): Promise<Target> {
+  const session = currentSession();
+  return session === undefined
+    ? await openNamedTarget(command, access)
+    : await session.open(access);
+}
+
+/** Opens the store that the command line or the environment names. */
+export async function openNamedTarget(command: Command, access: Access): Promise<Target> {
   const options = command.optsWithGlobals<TargetOptions>();
   const url = chosenUrl(command, options);
   // Loaded here, so that commands start without what they do not use.
@@ -59,7 +81,7 @@ export async function openTarget(command: Command, access: Access): Promise<Targ
 }
 
 /** The address of the server; undefined if it is a directory that was chosen. */
-function chosenUrl(command: Command, { url }: GlobalOptions): URL | undefined {
+export function chosenUrl(command: Command, { url }: GlobalOptions): URL | undefined {
   const dbGiven = sourceOf(command, "db") === "cli";
   const urlGiven = sourceOf(command, "url") === "cli";
   if (dbGiven && urlGiven) {

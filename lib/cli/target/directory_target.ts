@@ -32,16 +32,18 @@ export class DirectoryTarget implements Target {
   readonly place: string;
   readonly #path: string;
   readonly #store: KvStore;
+  readonly #access: Access;
 
-  private constructor(path: string, store: KvStore) {
+  private constructor(path: string, store: KvStore, access: Access) {
     this.#path = path;
     this.#store = store;
+    this.#access = access;
     this.place = `in ${path}`;
   }
 
   /** Opens the directory as `access` demands. */
   static async open(path: string, access: Access): Promise<DirectoryTarget> {
-    return new DirectoryTarget(path, await openStore(path, access));
+    return new DirectoryTarget(path, await openStore(path, access), access);
   }
 
   getEntry(key: string): Promise<Entry | undefined> {
@@ -61,7 +63,15 @@ export class DirectoryTarget implements Target {
   }
 
   follow(options: FollowOptions): AsyncIterable<FollowedChange> {
-    return followDirectory(this.#path, this.#store, options);
+    if (this.#access === "read") return followDirectory(this.#path, this.#store, options);
+    // Nobody else writes.
+    const { since, prefix, values, signal } = options;
+    return this.#store.changes({
+      since: since ?? this.#store.stats().version,
+      values,
+      ...(prefix !== undefined && { prefix }),
+      ...(signal !== undefined && { signal }),
+    });
   }
 
   stats(): Promise<StoreStats> {
@@ -80,7 +90,8 @@ export class DirectoryTarget implements Target {
     return this.#store.backup(directory);
   }
 
-  load(entries: readonly LoadEntry[]): Promise<Refusal[]> {
+  async load(entries: readonly LoadEntry[]): Promise<Refusal[]> {
+    if (this.#access !== "load") return await this.#loadTogether(entries);
     const refusals: Refusal[] = [];
     for (const entry of entries) {
       const { key, value, expiresAt } = entry;
@@ -91,7 +102,22 @@ export class DirectoryTarget implements Target {
         refusals.push({ entry, reason: error.message });
       }
     }
-    return Promise.resolve(refusals);
+    return refusals;
+  }
+
+  /** All at once: where every write is durable before it counts, one fsync covers many. */
+  async #loadTogether(entries: readonly LoadEntry[]): Promise<Refusal[]> {
+    const refusals: Refusal[] = [];
+    await Promise.all(entries.map(async (entry) => {
+      const { key, value, expiresAt } = entry;
+      try {
+        await this.#store.set(key, value, expiresAt === undefined ? {} : { expiresAt });
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        refusals.push({ entry, reason: error.message });
+      }
+    }));
+    return refusals;
   }
 
   /** Opened for reading, it does not change any more, whoever else writes. */

@@ -26,7 +26,7 @@ const RETRY_MS_MAX = 10_000;
  */
 export async function* followServer(
   client: HttpClient,
-  { since, prefix, values }: FollowOptions,
+  { since, prefix, values, signal }: FollowOptions,
   clock: Clock = systemClock,
 ): AsyncGenerator<FollowedChange, void> {
   let version = since;
@@ -38,7 +38,7 @@ export async function* followServer(
       const request = {
         path: "/v1/changes",
         query: { since: version, prefix, values: values ? 1 : undefined },
-        signal: watchdog.signal,
+        signal: signal === undefined ? watchdog.signal : AbortSignal.any([watchdog.signal, signal]),
       };
       for await (const change of client.lines<ChangeLine>(request, "version", "the changes")) {
         watchdog.reset();
@@ -49,7 +49,7 @@ export async function* followServer(
       }
     } catch (error) {
       // What the server refuses for a reason does not get better by itself.
-      if (!hasBegun || !(error instanceof ConnectionError)) throw error;
+      if (!hasBegun || !(error instanceof ConnectionError) || signal?.aborted) throw error;
     } finally {
       watchdog.stop();
     }

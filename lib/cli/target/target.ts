@@ -65,6 +65,8 @@ export interface FollowOptions {
   prefix: string | undefined;
   /** Whether values are wanted. */
   values: boolean;
+  /** Ends it. */
+  signal?: AbortSignal;
 }
 
 /** A change, with the length of its value where that is too long to come along. */
