@@ -34,13 +34,15 @@ const DIRECTORY = /^cairn-backup-\d+\/(?:wal\/)?$/;
 
 /**
  * Unpacks `archive` into `directory`, which must not exist or be empty, and verifies what is there
- * then. If it fails, or is interrupted, what was written is removed.
+ * then. If it fails, or is interrupted, what was written is removed. `onLogBytes` is told how many
+ * bytes of segments are written so far.
  */
 export async function unpackBackup(
   archive: AsyncIterable<Uint8Array>,
   directory: string,
+  onLogBytes?: (bytes: number) => void,
 ): Promise<CopyReport> {
-  const unpacking = new Unpacking(directory);
+  const unpacking = new Unpacking(directory, onLogBytes);
   const forget = onInterrupt(() => unpacking.undo());
   try {
     const report = await unpacking.run(archive);
@@ -58,9 +60,12 @@ class Unpacking {
   readonly #directory: string;
   /** What there was not before, in the order in which it was made. */
   readonly #made: string[] = [];
+  readonly #onLogBytes: ((bytes: number) => void) | undefined;
+  #logBytes = 0;
 
-  constructor(directory: string) {
+  constructor(directory: string, onLogBytes: ((bytes: number) => void) | undefined) {
     this.#directory = directory;
+    this.#onLogBytes = onLogBytes;
     assertEmpty(directory);
   }
 
@@ -122,6 +127,9 @@ class Unpacking {
       for await (const piece of body) {
         writeFully(fd, piece, path);
         length += piece.length;
+        if (!name.endsWith(".log")) continue;
+        this.#logBytes += piece.length;
+        this.#onLogBytes?.(this.#logBytes);
       }
       this.#attempt(path, () => fsyncSync(fd));
     } finally {

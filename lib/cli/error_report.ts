@@ -19,6 +19,8 @@ export interface ErrorReport {
 
 /** Describes an error for the user. */
 export function reportOf(error: unknown): ErrorReport {
+  const first = firstOf(error);
+  if (first !== error) return reportOf(first);
   if (error instanceof OutputClosedError) return { exitCode: EXIT_CODE.ok };
   if (error instanceof ReportedError) return { exitCode: error.exitCode };
   if (error instanceof InterruptedError) return { exitCode: error.exitCode };
@@ -32,6 +34,13 @@ export function reportOf(error: unknown): ErrorReport {
     : `unexpected ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
   const hint = debugEnabled() ? "" : " (set CAIRN_DEBUG=1 to see where)";
   return { exitCode: EXIT_CODE.internal, line: oneLine(what + hint) };
+}
+
+/** What went wrong first, where closing what was open went wrong too: that matters less. */
+function firstOf(error: unknown): unknown {
+  return error instanceof Error && error.name === "SuppressedError" && "suppressed" in error
+    ? error.suppressed
+    : error;
 }
 
 /** The stack with its causes, for CAIRN_DEBUG=1. */

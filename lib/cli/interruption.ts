@@ -30,23 +30,40 @@ export class InterruptedError extends Error {
   }
 }
 
+/** What is to be cleared up, what was begun last first. */
+const clearUps: (() => void)[] = [];
+let listeners: (readonly [StopSignal, () => void])[] = [];
+
 /**
- * Clears up when a signal ends the process. Returns what takes that back. In a session a signal ends
- * the command by an error, and it clears up as after any other.
+ * Clears up when a signal ends the process, with all else that is to be. Returns what takes it back.
+ * In a session a signal ends the command by an error, and it clears up as after any other.
  */
 export function onInterrupt(clearUp: () => void): () => void {
   if (currentSession() !== undefined) return () => {};
-  const listeners = SIGNALS.map((signal) => {
-    const listener = () => {
-      clearUp();
-      process.exit(EXIT_CODE_BY_SIGNAL[signal]);
-    };
-    process.on(signal, listener);
-    return [signal, listener] as const;
-  });
+  if (clearUps.length === 0) {
+    // One listener for all of them: it ends the process, and none that came after it would be heard.
+    listeners = SIGNALS.map((signal) => [signal, () => clearUpAndExit(signal)] as const);
+    for (const [signal, listener] of listeners) process.on(signal, listener);
+  }
+  clearUps.unshift(clearUp);
   return () => {
+    const index = clearUps.indexOf(clearUp);
+    if (index < 0) return;
+    clearUps.splice(index, 1);
+    if (clearUps.length > 0) return;
     for (const [signal, listener] of listeners) process.off(signal, listener);
   };
+}
+
+function clearUpAndExit(signal: StopSignal): never {
+  for (const clearUp of clearUps) {
+    try {
+      clearUp();
+    } catch {
+      // The others are to be cleared up all the same.
+    }
+  }
+  process.exit(EXIT_CODE_BY_SIGNAL[signal]);
 }
 
 /** Notes a signal, so that a command can come to a good end; a second one ends it at once. */

@@ -1,4 +1,4 @@
-/** Files that hold a secret: read once, with refusals that name the file and never what is in it. */
+/** Files of secrets and certificates: read once, with refusals that never say what is in them. */
 
 import { closeSync, fstatSync, openSync } from "node:fs";
 import process from "node:process";
@@ -18,6 +18,26 @@ const FORBIDDEN_MODE = 0o027;
  */
 export function readSecretFile(option: string, path: string): string {
   return readTextFile(option, path, true);
+}
+
+/** The text of a file of certificates in PEM form, of which the first is looked at. */
+export function readCertificates(option: string, path: string): string {
+  const text = readTextFile(option, path);
+  const [first] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(text) ?? [];
+  // Loaded here, so that commands start without it.
+  const { X509Certificate } = process.getBuiltinModule("node:crypto");
+  try {
+    new X509Certificate(first ?? "");
+  } catch {
+    throw new CliError(
+      EXIT_CODE.usage,
+      `${option} ${
+        quoted(path)
+      } holds no certificate in PEM form: name the file of the authority, ` +
+        "or of the server's own certificate if nobody else has signed it",
+    );
+  }
+  return text;
 }
 
 /** The text of a file that everybody may read. */

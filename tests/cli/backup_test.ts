@@ -18,7 +18,7 @@ test("backup and restore: of a directory and of a server, and nothing is overwri
   for (const place of [["--db", store], ["--url", server.url]]) {
     const name = directory.join(`backup${place[0]}`);
     const { text } = await cairn(["backup", name, ...place]);
-    assert.match(text, /^Backed up version 1 into .*: \d files, \d+ B\n$/);
+    assert.match(text, /^Backed up version 1 into .*: \d files, \d+ B in .* \(.*B\/s\)\n$/);
     assert.match((await cairn(["verify", "--db", name])).text, /^Sound: 1 record /);
     assert.equal(statSync(name).mode & 0o777, 0o700);
     assert.equal(statSync(`${name}/wal/ACTIVE`).mode & 0o777, 0o600);

@@ -1,31 +1,16 @@
 /** The client of `--url`: what it makes of servers that are not as they should be. */
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import { test } from "node:test";
 import { HttpClient } from "../../lib/cli/target/http_client.ts";
 import { cairn, cairnFails, startServer } from "../support/cairn_process.ts";
+import { startAnswering } from "../support/stalling_server.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
-
-/** A server that answers as it is told; it stops at the end of the scope. */
-async function answering(listener: RequestListener): Promise<AsyncDisposable & { url: string }> {
-  const server = createServer(listener);
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  return {
-    url: `http://127.0.0.1:${port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 test("client: whoever stops reading early lets go of the connection", async () => {
   const closed = Promise.withResolvers<void>();
-  await using server = await answering((_request, response) => {
+  await using server = await startAnswering((_request, response) => {
     response.writeHead(200, { "content-type": "application/x-ndjson" });
     const more = () => void response.write(`{"key":"${"k".repeat(1000)}"}\n`);
     response.on("drain", more);
@@ -93,7 +78,7 @@ const NONSENSE: Record<string, RequestListener> = {
 for (const [what, listener] of Object.entries(NONSENSE)) {
   test(`a server that answers ${what}: exit code 3 and one line, of every command`, async () => {
     using directory = new TemporaryDirectory();
-    await using server = await answering((request, response) => {
+    await using server = await startAnswering((request, response) => {
       // Nothing more is sent on a connection whose request was not read.
       request.resume().on("end", () => listener(request, response));
     });
@@ -126,7 +111,7 @@ test("a server that breaks off: exit code 3 and one line, of every command", asy
       },
     ] satisfies RequestListener[]
   ) {
-    await using server = await answering(listener);
+    await using server = await startAnswering(listener);
     await Promise.all(
       COMMANDS.map(async (args) => {
         await cairnFails(3, [...args, "--url", server.url], { cwd: directory.path });

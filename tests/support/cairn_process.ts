@@ -111,8 +111,8 @@ export class CairnProcess implements AsyncDisposable {
   }
 
   /** Writes to its standard input. */
-  write(text: string): void {
-    this.#child.stdin?.write(text);
+  write(input: string | Uint8Array): void {
+    this.#child.stdin?.write(input);
   }
 
   /** Resolves when it has ended by itself. */

@@ -5,7 +5,8 @@ import type { GlobalOptions } from "../global_options.ts";
 import { parseNonEmpty } from "../argument.ts";
 import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 import { escapeControls } from "../terminal_text.ts";
-import { formatBytes, formatQuantity } from "../text_format.ts";
+import { formatBytes, formatMillis, formatQuantity } from "../text_format.ts";
+import { Progress, rateOf } from "../transfer/progress.ts";
 
 /** `cairn backup DEST` */
 export function addBackup(program: Command, stdout: Output): void {
@@ -15,20 +16,30 @@ export function addBackup(program: Command, stdout: Output): void {
     .addHelpText("after", HELP_TAIL)
     .action(async (directory: string, _options, command: Command) => {
       await using target = await openTarget(command, "read");
-      const report = await target.backup(directory);
+      const progress = new Progress("backup", "bytes");
+      const report = await target.backup(directory, progress.copyObserver)
+        .finally(() => progress.clear());
+      const { elapsedMs } = progress;
       const { json } = command.optsWithGlobals<GlobalOptions>();
       stdout.writeLine(
-        json ? JSON.stringify({ ...report, destination: directory }) : escapeControls(
-          `Backed up version ${report.version} into ${directory}: ${sizeOf(report)}`,
-        ),
+        json
+          ? JSON.stringify({
+            ...report,
+            destination: directory,
+            durationMs: Math.round(elapsedMs),
+          })
+          : escapeControls(
+            `Backed up version ${report.version} into ${directory}: ${sizeOf(report, elapsedMs)}`,
+          ),
       );
       stdout.flush();
     });
 }
 
-/** `5 files, 1.2 MiB` */
-export function sizeOf({ files, bytes }: CopyReport): string {
-  return `${formatQuantity(files, "file")}, ${formatBytes(bytes)}`;
+/** `5 files, 1.2 MiB in 24 ms (50.0 MiB/s)` */
+export function sizeOf({ files, bytes }: CopyReport, elapsedMs: number): string {
+  return `${formatQuantity(files, "file")}, ${formatBytes(bytes)} in ${formatMillis(elapsedMs)} ` +
+    `(${formatBytes(rateOf(bytes, elapsedMs))}/s)`;
 }
 
 const HELP_TAIL = `

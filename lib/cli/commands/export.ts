@@ -42,17 +42,19 @@ export function addExport(program: Command, stdout: Output): void {
       const replaces = stat?.isFile() ?? false;
       if (replaces) confirm(`${quoted(file)} exists: replace it`, options.yes === true);
       await using target = await openTarget(command, "read");
-      const progress = new Progress("export");
+      const fetching = new Progress("fetch", "bytes");
       await using frozen = await target.freeze(
         isPipe || !(replaces || stat === undefined) ? tmpdir() : dirname(file),
-      );
+        fetching.copyObserver,
+      ).finally(() => fetching.clear());
+      const progress = new Progress("export");
       const exported = await writeTo(
         file,
         stat !== undefined && !replaces,
         stdout,
         (output) => writeEntries(file, options, frozen, output, progress),
       );
-      const { elapsedMs } = progress;
+      const { elapsedMs } = fetching;
       const report = { exported, version: frozen.version, durationMs: Math.round(elapsedMs) };
       const output = isPipe ? new Output(STDERR) : stdout;
       output.writeLine(

@@ -1,11 +1,10 @@
-import { closeSync, openSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import type { Command } from "commander";
 import type { Entry } from "../../mod.ts";
 import { CliError } from "../cli_error.ts";
-import { type Output, writeFully } from "../descriptor.ts";
+import type { Output } from "../descriptor.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import type { GlobalOptions } from "../global_options.ts";
-import { systemReason } from "../system_reason.ts";
 import { addTargetOptions, openTarget } from "../target/choose_target.ts";
 import { quoted } from "../terminal_text.ts";
 import { jsonValue } from "../text_format.ts";
@@ -28,7 +27,7 @@ export function addGet(program: Command, stdout: Output): void {
       if (entry === undefined) {
         throw new CliError(EXIT_CODE.notFound, `there is no key ${quoted(key)} ${target.place}`);
       }
-      if (out !== undefined) return writeFile(out, json ? encodeJson(entry) : entry.value);
+      if (out !== undefined) return await writeFile(out, json ? encodeJson(entry) : entry.value);
       stdout.write(json ? encodeJson(entry) : entry.value);
       if (!json && stdout.isTerminal) stdout.write("\n");
       stdout.flush();
@@ -48,18 +47,11 @@ function encodeJson({ key, value, version, expiresAt }: Entry): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(document)}\n`);
 }
 
-function writeFile(path: string, bytes: Uint8Array): void {
-  let fd: number;
-  try {
-    fd = openSync(path, "w");
-  } catch (error) {
-    throw new CliError(EXIT_CODE.io, `cannot write ${path}: ${systemReason(error)}`, {
-      cause: error,
-    });
-  }
-  try {
-    writeFully(fd, bytes);
-  } finally {
-    closeSync(fd);
-  }
+/** Devices, pipes and links are written to as they are; a file is replaced as a whole. */
+async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
+  const { writeInto, writeWholeFile } = await import("../transfer/export_file.ts");
+  const write = (output: Output) => Promise.resolve(output.write(bytes));
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isFile()) return await writeInto(path, write);
+  await writeWholeFile(path, write, (stat?.mode ?? 0o666) & 0o777);
 }

@@ -1,7 +1,7 @@
 import { createReadStream, statSync } from "node:fs";
 import process from "node:process";
 import type { Command } from "commander";
-import { type CopyReport, KvStore } from "../../mod.ts";
+import { type CopyOptions, type CopyReport, KvStore } from "../../mod.ts";
 import { parseNonEmpty } from "../argument.ts";
 import { CliError } from "../cli_error.ts";
 import type { Output } from "../descriptor.ts";
@@ -9,6 +9,8 @@ import { EXIT_CODE } from "../exit_code.ts";
 import type { GlobalOptions } from "../global_options.ts";
 import { systemReason } from "../system_reason.ts";
 import { escapeControls } from "../terminal_text.ts";
+import { copyDirectory } from "../transfer/directory_copy.ts";
+import { Progress } from "../transfer/progress.ts";
 import { sizeOf } from "./backup.ts";
 
 /** `cairn restore SRC` */
@@ -23,36 +25,61 @@ export function addRestore(program: Command, stdout: Output): void {
     .addHelpText("after", HELP_TAIL)
     .action(async (source: string, _options, command: Command) => {
       const { db, json } = command.optsWithGlobals<GlobalOptions>();
-      const report = await restore(source, db);
+      const progress = new Progress("restore", "bytes");
+      const report = await restore(source, db, progress).finally(() => progress.clear());
+      const { elapsedMs } = progress;
       stdout.writeLine(
-        json ? JSON.stringify({ ...report, destination: db }) : escapeControls(
-          `Restored version ${report.version} into ${db}: ${sizeOf(report)}, verified`,
-        ),
+        json
+          ? JSON.stringify({ ...report, destination: db, durationMs: Math.round(elapsedMs) })
+          : escapeControls(
+            `Restored version ${report.version} into ${db}: ${sizeOf(report, elapsedMs)}, verified`,
+          ),
       );
       stdout.flush();
     });
 }
 
-async function restore(source: string, directory: string): Promise<CopyReport> {
-  if (source === "-") return await unpack(process.stdin, "standard input", directory);
+async function restore(
+  source: string,
+  directory: string,
+  progress: Progress,
+): Promise<CopyReport> {
+  if (source === "-") {
+    return await unpack(process.stdin, "standard input", undefined, directory, progress);
+  }
   const stat = statSync(source, { throwIfNoEntry: false });
   if (stat === undefined) {
     throw new CliError(EXIT_CODE.io, `there is no backup in ${source}: check the path`);
   }
-  if (stat.isDirectory()) return await KvStore.restore(source, directory);
-  return await unpack(createReadStream(source), source, directory);
+  if (!stat.isDirectory()) {
+    const size = stat.isFile() ? stat.size : undefined;
+    return await unpack(createReadStream(source), source, size, directory, progress);
+  }
+  const copy = (options: CopyOptions) => KvStore.restore(source, directory, options);
+  return await copyDirectory(source, directory, copy, progress.copyObserver);
 }
 
 async function unpack(
   archive: AsyncIterable<Uint8Array>,
   name: string,
+  size: number | undefined,
   directory: string,
+  progress: Progress,
 ): Promise<CopyReport> {
   const { unpackBackup } = await import("../backup_archive.ts");
-  return await unpackBackup(read(archive, name), directory);
+  let bytes = 0;
+  const onPiece = (length: number) => {
+    bytes += length;
+    progress.update(size && bytes / size, bytes);
+  };
+  return await unpackBackup(read(archive, name, onPiece), directory);
 }
 
-async function* read(stream: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+async function* read(
+  stream: AsyncIterable<Uint8Array>,
+  name: string,
+  onPiece: (length: number) => void,
+): AsyncGenerator<Uint8Array> {
   const iterator = stream[Symbol.asyncIterator]();
   while (true) {
     let next: IteratorResult<Uint8Array>;
@@ -64,6 +91,7 @@ async function* read(stream: AsyncIterable<Uint8Array>, name: string): AsyncGene
       });
     }
     if (next.done) return;
+    onPiece(next.value.length);
     yield next.value;
   }
 }

@@ -3,6 +3,7 @@
 import type { KvStore } from "../../mod.ts";
 import type {
   CompactionResult,
+  CopyOptions,
   CopyReport,
   Entry,
   OpenOptions,
@@ -13,6 +14,7 @@ import type {
 } from "../../mod.ts";
 import { KvError } from "../../errors.ts";
 import { openForChange, openForReading, openOrCreate } from "../open_store.ts";
+import { copyDirectory, type CopyObserver } from "../transfer/directory_copy.ts";
 import { followDirectory } from "./directory_feed.ts";
 import type {
   Access,
@@ -86,8 +88,9 @@ export class DirectoryTarget implements Target {
     return this.#store.compact();
   }
 
-  backup(directory: string): Promise<CopyReport> {
-    return this.#store.backup(directory);
+  backup(directory: string, observer: CopyObserver | undefined): Promise<CopyReport> {
+    const copy = (options: CopyOptions) => this.#store.backup(directory, options);
+    return copyDirectory(this.#path, directory, copy, observer);
   }
 
   async load(entries: readonly LoadEntry[]): Promise<Refusal[]> {

@@ -14,8 +14,9 @@ import type {
 } from "../../mod.ts";
 import { CliError } from "../cli_error.ts";
 import { EXIT_CODE } from "../exit_code.ts";
-import { readSecretFile, readTextFile } from "../secret_file.ts";
+import { readCertificates, readSecretFile } from "../secret_file.ts";
 import { quoted } from "../terminal_text.ts";
+import type { CopyObserver } from "../transfer/directory_copy.ts";
 import type { TargetOptions } from "./choose_target.ts";
 import { HttpClient } from "./http_client.ts";
 import { bytesOf, type ListedValue, sendableOf, ttlSeconds } from "./server_json.ts";
@@ -56,7 +57,7 @@ export class ServerTarget implements Target {
   /** The server of this address, with what options and environment say of how to reach it. */
   static of(url: URL, { tokenFile, tlsCa }: TargetOptions): ServerTarget {
     const caFile = tlsCa ?? (process.env["CAIRN_TLS_CA"] || undefined);
-    const ca = caFile === undefined ? undefined : readTextFile("--tls-ca", caFile);
+    const ca = caFile === undefined ? undefined : readCertificates("--tls-ca", caFile);
     return new ServerTarget(new HttpClient({ url, ca, token: tokenOf(tokenFile) }));
   }
 
@@ -173,19 +174,22 @@ export class ServerTarget implements Target {
     );
   }
 
-  async backup(directory: string): Promise<CopyReport> {
+  async backup(directory: string, observer: CopyObserver | undefined): Promise<CopyReport> {
     const { unpackBackup } = await import("../backup_archive.ts");
+    const bytesTotal = observer === undefined ? 0 : (await this.stats()).totalBytes;
+    const onLogBytes = observer && ((bytes: number) => observer(bytes, bytesTotal));
     const response = await this.#client.send({ path: "/v1/backup", type: "application/x-tar" });
-    return await unpackBackup(this.#client.body(response, "the backup"), directory);
+    const archive = this.#client.body(response, "the backup");
+    return await unpackBackup(archive, directory, onLogBytes);
   }
 
   load(entries: readonly LoadEntry[]): Promise<Refusal[]> {
     return loadIntoServer(this.#client, this, entries);
   }
 
-  async freeze(scratch: string): Promise<FrozenStore> {
+  async freeze(scratch: string, observer: CopyObserver | undefined): Promise<FrozenStore> {
     const { freezeCopy } = await import("./frozen_copy.ts");
-    return await freezeCopy(scratch, (directory) => this.backup(directory));
+    return await freezeCopy(scratch, (directory) => this.backup(directory, observer));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -13,6 +13,7 @@ import type {
   StoreStats,
   WriteResult,
 } from "../../mod.ts";
+import type { CopyObserver } from "../transfer/directory_copy.ts";
 
 /** What a command is going to do, and so how a directory has to be opened for it. */
 export type Access =
@@ -45,8 +46,11 @@ export interface Target extends AsyncDisposable {
   flush(): Promise<void>;
   /** Gives the space of dead records back. */
   compact(): Promise<CompactionResult>;
-  /** Copies the store into a directory, which must not exist or be empty. */
-  backup(directory: string): Promise<CopyReport>;
+  /**
+   * Copies the store into a directory, which must not exist or be empty. Nothing of it is left if
+   * that fails, or is interrupted.
+   */
+  backup(directory: string, observer: CopyObserver | undefined): Promise<CopyReport>;
   /**
    * Writes several values, no two of the same key, in any order and not as one; returns those that
    * the store does not take, with the reason. What it returns from may be durable only after
@@ -54,7 +58,7 @@ export interface Target extends AsyncDisposable {
    */
   load(entries: readonly LoadEntry[]): Promise<Refusal[]>;
   /** The store as of one version. A server's is kept in the directory `scratch` meanwhile. */
-  freeze(scratch: string): Promise<FrozenStore>;
+  freeze(scratch: string, observer: CopyObserver | undefined): Promise<FrozenStore>;
 }
 
 /** What is to be followed. */

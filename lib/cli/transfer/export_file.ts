@@ -1,4 +1,4 @@
-/** The file that an export goes to: complete under its name, or not there at all. */
+/** The file that an export or a value goes to: complete under its name, or not there at all. */
 
 import { closeSync, openSync, rmSync } from "node:fs";
 import process from "node:process";
@@ -9,15 +9,19 @@ import { EXIT_CODE } from "../exit_code.ts";
 import { onInterrupt } from "../interruption.ts";
 import { systemReason } from "../system_reason.ts";
 
-/** Lets `write` fill a file beside `path`, and gives it its name when it is whole and durable. */
+/**
+ * Lets `write` fill a file beside `path`, and gives it its name when it is whole and durable. Of a new
+ * file nobody else may read, unless `mode` says otherwise.
+ */
 export async function writeWholeFile(
   path: string,
   write: (output: Output) => Promise<void>,
+  mode = 0o600,
 ): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   let fd: number;
   try {
-    fd = openSync(temporary, "wx", 0o600);
+    fd = openSync(temporary, "wx", mode);
   } catch (error) {
     throw failure(path, error);
   }

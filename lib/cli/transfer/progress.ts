@@ -39,6 +39,18 @@ export class Progress {
     this.#begin = clock.monotonic();
   }
 
+  /**
+   * For copies: shows how many bytes of how many are copied. Before there are any, and when there are
+   * all, the source and the copy are checked. Undefined where nobody looks.
+   */
+  get copyObserver(): ((bytes: number, bytesTotal: number) => void) | undefined {
+    if (!this.#shown) return undefined;
+    return (bytes, bytesTotal) =>
+      bytes === 0 || bytes >= bytesTotal
+        ? this.#draw(() => `${this.#name}  checking`)
+        : this.update(bytes / bytesTotal, bytes);
+  }
+
   /** Time since it began, in milliseconds. */
   get elapsedMs(): number {
     return this.#clock.monotonic() - this.#begin;
@@ -46,20 +58,24 @@ export class Progress {
 
   /** `share` of the whole is done, if that is known, and with it so much of what is counted. */
   update(share: number | undefined, count: number): void {
-    if (!this.#shown) return;
-    const now = this.#clock.monotonic();
-    if (now - this.#drawnAt < DRAW_EVERY_MS) return;
-    this.#drawnAt = now;
-    this.#isDrawn = true;
-    const line = progressLine(this.#name, share, count, now - this.#begin, this.#unit);
-    const width = process.stderr.columns || 80;
-    writeFully(STDERR, new TextEncoder().encode(`\r\x1b[K${line.slice(0, width - 1)}`));
+    this.#draw((elapsedMs) => progressLine(this.#name, share, count, elapsedMs, this.#unit));
   }
 
   /** Wipes the bar. */
   clear(): void {
     if (this.#isDrawn) writeFully(STDERR, new TextEncoder().encode("\r\x1b[K"));
     this.#isDrawn = false;
+  }
+
+  #draw(lineOf: (elapsedMs: number) => string): void {
+    if (!this.#shown) return;
+    const now = this.#clock.monotonic();
+    if (now - this.#drawnAt < DRAW_EVERY_MS) return;
+    this.#drawnAt = now;
+    this.#isDrawn = true;
+    const line = lineOf(now - this.#begin);
+    const width = process.stderr.columns || 80;
+    writeFully(STDERR, new TextEncoder().encode(`\r\x1b[K${line.slice(0, width - 1)}`));
   }
 }
 
