@@ -7,8 +7,11 @@
  */
 
 import config from "../deno.json" with { type: "json" };
+import { signAdHoc } from "./macho_signature.ts";
 import { commitOf } from "./source.ts";
 import { BUN, ROOT } from "./toolchain.ts";
+
+const HOST_TARGET = `bun-${Deno.build.os}-${Deno.build.arch === "x86_64" ? "x64" : "aarch64"}`;
 
 /** What to compile for, and where to. */
 export interface CompileOptions {
@@ -52,7 +55,13 @@ export async function compile({ output, target, metafile }: CompileOptions): Pro
     // Bun appends .exe where the platform wants it.
     const [entry] = [...Deno.readDirSync(directory)];
     if (entry === undefined) throw new Error(`${BUN} build made no executable in ${directory}`);
-    await Deno.rename(`${directory}/${entry.name}`, output);
+    const executable = `${directory}/${entry.name}`;
+    // Bun signs for arm64, where nothing runs without; for x64 it leaves Bun's own signature, which
+    // does not fit any more.
+    if ((target?.bunTarget ?? HOST_TARGET) === "bun-darwin-x64") {
+      await Deno.writeFile(executable, signAdHoc(await Deno.readFile(executable), "cairn"));
+    }
+    await Deno.rename(executable, output);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -9,7 +9,6 @@ import { type ArchivedFile, tarGz, zip } from "./archive.ts";
 import { billOfMaterials } from "./bill_of_materials.ts";
 import { type ContainedPackage, licenceTexts, packagesOf } from "./contents.ts";
 import { bunVersion, integrityOf } from "./lock_file.ts";
-import { signAdHoc } from "./macho_signature.ts";
 import { installRuntime } from "./runtime.ts";
 import { executableName, releaseName, type Target } from "./target.ts";
 
@@ -91,11 +90,8 @@ async function compileFor(
     const output = `${directory}/${executableName(target)}`;
     const metafile = `${directory}/metafile.json`;
     await compile({ output, metafile, target: { bunTarget: target.bunTarget, runtime } });
-    const executable = await Deno.readFile(output);
     return {
-      // Bun signs for arm64, where nothing runs without; for x64 it leaves Bun's own signature,
-      // which does not fit any more.
-      executable: target.name === "macos-x64" ? signAdHoc(executable, "cairn") : executable,
+      executable: await Deno.readFile(output),
       contained: packagesOf(await Deno.readTextFile(metafile)),
     };
   } finally {

@@ -8,11 +8,16 @@ import { BUN, ROOT } from "../toolchain.ts";
 import { bunVersion, integrityOf } from "./lock_file.ts";
 import { executableName, type Target } from "./target.ts";
 
+const HEAD_BYTES = 4096;
 /** Where they are kept between releases. */
 const RUNTIMES = `${ROOT}/dist/runtimes`;
 
-/** Installs Bun's executable for a platform, unless it is there; returns its path. */
+/**
+ * Installs Bun's executable for a platform, unless it is there; returns its path. That of this very
+ * platform is there: `deno install` has checked it against the same deno.lock.
+ */
 export async function installRuntime(target: Target, runtimes = RUNTIMES): Promise<string> {
+  if (await isOwnPlatform(target)) return BUN;
   const { runtimePackage, os, cpu } = target;
   const version = bunVersion();
   const directory = `${runtimes}/${target.name}-${version}`;
@@ -41,6 +46,19 @@ export async function installRuntime(target: Target, runtimes = RUNTIMES): Promi
     `${target.name} cannot be built: ${runtimePackage}@${version} was not to be had from npm` +
       `${reason === "" ? "" : `: ${reason}`}`,
   );
+}
+
+async function isOwnPlatform({ name, os, cpu }: Target): Promise<boolean> {
+  const own = { linux: "linux", darwin: "darwin", windows: "win32" } as Record<string, string>;
+  if (os !== own[Deno.build.os] || cpu !== (Deno.build.arch === "x86_64" ? "x64" : "arm64")) {
+    return false;
+  }
+  // Which C library a program is for is in what it is loaded by, at its beginning.
+  using file = await Deno.open(BUN);
+  const head = new Uint8Array(HEAD_BYTES);
+  const count = await file.read(head) ?? 0;
+  const isForMusl = new TextDecoder("latin1").decode(head.subarray(0, count)).includes("/ld-musl-");
+  return name.endsWith("-musl") === isForMusl;
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { signAdHoc } from "../../scripts/release/macho_signature.ts";
+import { signAdHoc } from "../../scripts/macho_signature.ts";
 import { machoProgram, runProgram } from "./release_run.ts";
 
 test("archives: the same in every time zone, whatever SOURCE_DATE_EPOCH says in UTC", () => {

@@ -116,7 +116,7 @@ test("release: a runtime that is not to be had, or not what deno.lock says, ends
     import { installRuntime } from "./scripts/release/runtime.ts";
     import { TARGETS } from "./scripts/release/target.ts";
     const directory = ${JSON.stringify(directory.path)};
-    const target = TARGETS.find(({ name }) => name === "linux-arm64");
+    const target = TARGETS.find(({ name }) => name === "windows-x64");
     const say = (error) => console.log(error.message);
     await installRuntime(target, directory).catch(say);
     await installRuntime({ ...target, runtimePackage: "@oven/bun-plan9" }, directory).catch(say);
@@ -127,7 +127,7 @@ test("release: a runtime that is not to be had, or not what deno.lock says, ends
   }).split("\n");
   assert.match(
     printed[0]!,
-    /^linux-arm64 cannot be built: @oven\/bun-linux-aarch64@[\d.]+ was not to be had from npm: /,
+    /^windows-x64 cannot be built: @oven\/bun-windows-x64@[\d.]+ was not to be had from npm: /,
   );
   assert.match(printed[1]!, /^deno\.lock has no @oven\/bun-plan9@[\d.]+: run deno install$/);
 });
