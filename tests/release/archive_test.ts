@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { signAdHoc } from "../../scripts/macho_signature.ts";
 import { machoProgram, runProgram } from "./release_run.ts";
 
@@ -23,6 +24,8 @@ test("archives: the same in every time zone, whatever SOURCE_DATE_EPOCH says in 
   // Two seconds a step, from 1980 on.
   assert.equal(zipped.readUInt16LE(10), (13 << 11) | (37 << 5) | 29);
   assert.equal(zipped.readUInt16LE(12), (44 << 9) | (2 << 5) | 29);
+  const tarred = gunzipSync(Buffer.from(tokyo!.split("\n")[1]!, "hex"));
+  assert.equal(Number.parseInt(tarred.toString("latin1", 136, 147), 8), Number(SOURCE_DATE_EPOCH));
   // In the directory at the end: a regular file that may be executed.
   const entry = zipped.indexOf("PK\u0001\u0002");
   assert.equal(zipped.readUInt32LE(entry + 38) >>> 16, 0o100755);
