@@ -6,6 +6,7 @@ import { type Runtime, RUNTIMES } from "./arguments.ts";
 import { requirePeer } from "./engines/peer.ts";
 import { measurementOf, type Results, samplesOf } from "./results.ts";
 import { median } from "./statistics.ts";
+import { showRate } from "./text_table.ts";
 
 /** What of ECharts is used. */
 interface Echarts {
@@ -65,19 +66,14 @@ const DARK: Record<string, string> = {
 };
 const RUNTIME_NAMES: Record<Runtime, string> = { bun: "Bun", deno: "Deno" };
 
-/** Operations a second in few letters: 1.3M, 475k, 5.2k. */
-export function showRate(perSecond: number): string {
-  if (perSecond >= 1e6) return `${Number((perSecond / 1e6).toFixed(1))}M`;
-  if (perSecond >= 1e5) return `${Math.round(perSecond / 1e3)}k`;
-  return perSecond >= 1e3 ? `${Number((perSecond / 1e3).toFixed(1))}k` : perSecond.toFixed(0);
-}
-
 /** The chart as SVG, readable on light and on dark pages. */
 export function chartSvg(results: Results): string {
   const { init } = requirePeer<Echarts>("echarts");
   const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   chart.setOption(chartOption(results));
-  const svg = chart.renderToSVGString();
+  // What is for a pointer over the chart is of no use in a picture.
+  const svg = chart.renderToSVGString().replace(/<style ?><!\[CDATA\[.*?<\/style>/s, "")
+    .replace(/ (?:class|pointer-events|ecmeta_\w+)="[^"]*"/g, "");
   chart.dispose();
   const rules = Object.entries(DARK).map(([light, dark]) =>
     `[fill="${light}"]{fill:${dark}}[stroke="${light}"]{stroke:${dark}}`

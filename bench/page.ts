@@ -3,8 +3,8 @@
 import { RUNTIMES } from "./arguments.ts";
 import { type Measurement, measurementOf, type Results } from "./results.ts";
 import { ROWS } from "./rows.ts";
-import { spreadOf } from "./statistics.ts";
-import { showMeasured, showNumber, showVerdict, showWanted } from "./text_table.ts";
+import { median, spreadOf } from "./statistics.ts";
+import { showMeasured, showNumber, showRate, showVerdict, showWanted } from "./text_table.ts";
 import { judge, type Verdict } from "./verdict.ts";
 
 /** Names of the generated parts of the page, and what they are made of. */
@@ -12,8 +12,8 @@ const SECTIONS: Record<string, (results: Results) => string> = {
   machine: machineText,
   rows: rowsTable,
   rates: ratesTable,
-  scale: (results) => figuresTable(results, "scale"),
-  sizes: (results) => figuresTable(results, "sizes"),
+  scale: (results) => variantsTable(results, "scale", /./),
+  sizes: (results) => variantsTable(results, "sizes", /^[gs]etPerSecond$/),
   stalls: (results) => figuresTable(results, "pauses"),
   amplification: (results) => figuresTable(results, "amplification"),
   startup: (results) => figuresTable(results, "startup"),
@@ -69,6 +69,37 @@ function ratesTable(results: Results): string {
 function figuresTable(results: Results, measure: string): string {
   const lines = linesOf(results, measure, /./).map(([, ...line]) => line);
   return lines.length === 0 ? NOTHING : table(["who", "figure", "Bun", "Deno"], lines);
+}
+
+/**
+ * Figures of subjects that come in several sizes, named as "who, size": a column for each size, and
+ * in it medians under Bun and Deno.
+ */
+function variantsTable(results: Results, measure: string, figures: RegExp): string {
+  const measurements = RUNTIMES.map((runtime) => measurementOf(results, measure, runtime));
+  const cells = measurements.flatMap((each) => figureNames(each)).map((name) => {
+    const [subject, figure] = name.split("\0") as [string, string];
+    const [who, size] = subject.split(", ") as [string, string];
+    const medians = measurements.map((each) => showShort(each?.samples[subject]?.[figure]));
+    return { who, size, figure, text: medians.join(" / ") };
+  }).filter(({ figure }) => figures.test(figure));
+  if (cells.length === 0) return NOTHING;
+  const sizes = [...new Set(cells.map(({ size }) => size))];
+  const rows = [...new Set(cells.map(({ who, figure }) => `${who}\0${figure}`))];
+  const lines = rows.map((row) => {
+    const [who, figure] = row.split("\0");
+    const textOf = (size: string) =>
+      cells.find((each) => each.who === who && each.figure === figure && each.size === size)?.text;
+    return [who!, figure!, ...sizes.map((size) => textOf(size) ?? "")];
+  });
+  return table(["who", "figure", ...sizes], lines);
+}
+
+/** A median in few letters. */
+function showShort(values: readonly number[] | undefined): string {
+  if (values === undefined) return "-";
+  const value = median(values);
+  return value >= 1000 ? showRate(value) : showNumber(value);
 }
 
 function linesOf(results: Results, measure: string, figures: RegExp): string[][] {

@@ -17,5 +17,5 @@ export function publish(results: Results): void {
   writeResults(RESULTS, results);
   drawChart(CHART, results);
   writeFileSync(PAGE, fillPage(readFileSync(PAGE, "utf8"), results));
-  execFileSync(DENO, ["fmt", "--quiet", PAGE, RESULTS], { cwd: ROOT });
+  execFileSync(DENO, ["fmt", "--quiet", PAGE, RESULTS, CHART], { cwd: ROOT });
 }

@@ -15,11 +15,19 @@ export function showNumber(value: number): string {
   });
 }
 
+/** A large number in few letters: 1.3M, 475k, 5.2k. */
+export function showRate(value: number): string {
+  if (value >= 1e6) return `${Number((value / 1e6).toFixed(1))}M`;
+  if (value >= 1e5) return `${Math.round(value / 1e3)}k`;
+  return value >= 1e3 ? `${Number((value / 1e3).toFixed(1))}k` : value.toFixed(0);
+}
+
 /** What was measured, with its spread, as "12.3 x (11.8 to 13.0)". */
-export function showMeasured({ row, measured }: Verdict): string {
+export function showMeasured({ row, measured, keys, isFullSize }: Verdict): string {
   const unit = row.kind === "ratio" ? "x" : row.unit;
   const { median, min, max } = measured;
-  return `${showNumber(median)} ${unit} (${showNumber(min)} to ${showNumber(max)})`;
+  return `${showNumber(median)} ${unit} (${showNumber(min)} to ${showNumber(max)})` +
+    (isFullSize ? "" : `, at only ${showRate(keys)} keys`);
 }
 
 /** What is wanted, as "at least 15 x". */

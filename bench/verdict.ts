@@ -1,6 +1,7 @@
 /** Holds rows of the table against what was measured. */
 
-import type { Runtime } from "./arguments.ts";
+import { FULL_KEYS, type Runtime } from "./arguments.ts";
+import { MEASURES } from "./measures/mod.ts";
 import { measurementOf, type Results, samplesOf } from "./results.ts";
 import type { Row } from "./rows.ts";
 import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
@@ -16,8 +17,9 @@ export interface Verdict {
   /** 1 when just reached, 2 when twice as good as wanted. */
   share: number;
   reached: boolean;
-  /** How many keys it was measured with. */
+  /** How many keys it was measured with, and whether those are as many as the row is about. */
   keys: number;
+  isFullSize: boolean;
   date: string;
 }
 
@@ -35,7 +37,13 @@ export function judge(results: Results, row: Row, runtime: Runtime): Verdict | u
   const isAtMost = row.kind === "limit" && row.direction === "at most";
   const share = isAtMost ? wanted / measured.median : measured.median / wanted;
   const { keys, date } = measurement;
-  return { row, runtime, measured, wanted, share, reached: share >= 1, keys, date };
+  const isFullSize = keys === fullKeys(row.measure);
+  return { row, runtime, measured, wanted, share, reached: share >= 1, keys, isFullSize, date };
+}
+
+/** Keys of a measure in a run of full size. */
+function fullKeys(name: string): number | undefined {
+  return MEASURES.find((measure) => measure.name === name)?.keys(FULL_KEYS);
 }
 
 /** Names of the rows that fall short. They are about Bun; where only Deno was measured, about Deno. */

@@ -14,7 +14,7 @@ const KEY_BYTES = 16;
 /** Part of the time that does not count: compilers and caches warm up. */
 const WARM_UP_SHARE = 0.25;
 
-/** Calls `step` until the time is over; steps a second, counted after the warm-up. */
+/** Calls `step` until the time is over; steps a second, of which at least one after the warm-up. */
 async function rate(millis: number, step: () => unknown): Promise<number> {
   const begin = performance.now();
   const countFrom = begin + millis * WARM_UP_SHARE;
@@ -24,7 +24,7 @@ async function rate(millis: number, step: () => unknown): Promise<number> {
   for (;;) {
     const now = performance.now();
     if (startedAt === 0 && now >= countFrom) startedAt = now;
-    if (now >= end) return perSecond(count, now - startedAt);
+    if (now >= end && count > 0) return perSecond(count, now - startedAt);
     await step();
     if (startedAt !== 0) count++;
   }

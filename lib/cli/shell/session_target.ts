@@ -12,6 +12,7 @@ import type {
   StoreStats,
   WriteResult,
 } from "../../mod.ts";
+import type { CopyObserver } from "../transfer/directory_copy.ts";
 import { InterruptedError, unlessInterrupted, untilInterrupted } from "../interruption.ts";
 import type {
   FollowedChange,
@@ -73,17 +74,17 @@ export class SessionTarget implements Target {
     return this.#attempt("the compaction", this.#target.compact());
   }
 
-  backup(directory: string): Promise<CopyReport> {
-    return this.#attempt("the backup", this.#target.backup(directory));
+  backup(directory: string, observer: CopyObserver | undefined): Promise<CopyReport> {
+    return this.#attempt("the backup", this.#target.backup(directory, observer));
   }
 
   load(entries: readonly LoadEntry[]): Promise<Refusal[]> {
     return unlessInterrupted(this.#target.load(entries));
   }
 
-  async freeze(scratch: string): Promise<FrozenStore> {
+  async freeze(scratch: string, observer: CopyObserver | undefined): Promise<FrozenStore> {
     const frozen = await unlessInterrupted(
-      this.#target.freeze(scratch),
+      this.#target.freeze(scratch, observer),
       (abandoned) => abandoned[Symbol.asyncDispose](),
     );
     return {
