@@ -24,6 +24,8 @@ export interface BenchOptions {
   millis: number;
   /** Leaves out what an earlier run with the same sizes has measured. */
   resume: boolean;
+  /** Adds rounds to those of an earlier run with the same sizes, instead of replacing them. */
+  add: boolean;
   /** Writes the results into docs/. */
   publish: boolean;
   /** Measures nothing and only prints, and with `publish` writes, what is there. */
@@ -54,6 +56,7 @@ export const HELP = `deno task bench [options]
   --millis N           length of what is measured by time (${FULL.millis})
   --quick              about a minute, with sizes that prove nothing
   --resume             leave out what the results have already, from runs of these sizes
+  --add                add rounds to results of these sizes, instead of replacing them
   --report             measure nothing, print the results that are there
   --publish            write results, chart and tables into docs/
   --date YYYY-MM-DD    the day to mark results with (today)
@@ -83,6 +86,7 @@ export function parseOptions(
     rounds: count("--rounds", values.rounds, sizes.rounds),
     millis: count("--millis", values.millis, sizes.millis),
     resume: values.resume ?? false,
+    add: values.add ?? false,
     publish: values.publish ?? false,
     report: values.report ?? false,
     date,
@@ -107,6 +111,7 @@ function parseStrictly(args: readonly string[]) {
         millis: text,
         quick: flag,
         resume: flag,
+        add: flag,
         publish: flag,
         report: flag,
         date: text,

@@ -47,6 +47,20 @@ export function withMeasurement(results: Results, measurement: Measurement): Res
   return { ...results, measurements: [...others, measurement] };
 }
 
+/** `results` with the rounds of `measurement` added to earlier ones, if those had the same sizes. */
+export function withMoreRounds(results: Results, measurement: Measurement): Results {
+  const before = measurementOf(results, measurement.measure, measurement.runtime);
+  const isSame = before?.keys === measurement.keys && before.millis === measurement.millis;
+  if (before === undefined || !isSame) return withMeasurement(results, measurement);
+  const samples: Samples = structuredClone(before.samples);
+  for (const [subject, figures] of Object.entries(measurement.samples)) {
+    const own = samples[subject] ??= {};
+    for (const [name, values] of Object.entries(figures)) (own[name] ??= []).push(...values);
+  }
+  const rounds = before.rounds + measurement.rounds;
+  return withMeasurement(results, { ...measurement, rounds, samples });
+}
+
 /** `results` for measurements on `machine`: those of another one would mean nothing beside them. */
 export function onMachine(results: Results | undefined, machine: Machine): Results {
   const isSame = results !== undefined && results.machine.cpu === machine.cpu &&

@@ -8,7 +8,13 @@ import type { BenchOptions, Runtime } from "./arguments.ts";
 import { currentCommit } from "./machine.ts";
 import type { Measure } from "./measures/measure.ts";
 import { MEASURES } from "./measures/mod.ts";
-import { measurementOf, type Results, withMeasurement } from "./results.ts";
+import {
+  type Measurement,
+  measurementOf,
+  type Results,
+  withMeasurement,
+  withMoreRounds,
+} from "./results.ts";
 import { chosenMeasures } from "./selection.ts";
 
 const EXIT_INTERRUPTED = 130;
@@ -71,5 +77,6 @@ async function measureOne(
   const samples = await measure.run({ runtime, options, keys, rounds, directory, log });
   const { date, millis } = options;
   const about = { measure: name, runtime, date, commit: currentCommit(), keys, rounds, millis };
-  return withMeasurement(results, { ...about, samples });
+  const measurement: Measurement = { ...about, samples };
+  return (options.add ? withMoreRounds : withMeasurement)(results, measurement);
 }

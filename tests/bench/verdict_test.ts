@@ -14,6 +14,7 @@ import {
   type Results,
   type Samples,
   withMeasurement,
+  withMoreRounds,
   writeResults,
 } from "../../bench/results.ts";
 import type { Row } from "../../bench/rows.ts";
@@ -122,6 +123,18 @@ test("results: a later measurement takes the place of its like, and no other", (
   assert.equal(results.measurements.length, 2);
   assert.equal(measurementOf(results, "open", "bun"), later);
   assert.equal(measurementOf(results, "open", "deno"), deno);
+});
+
+test("results: rounds are added to those of the same sizes, and replace others", () => {
+  const [first, second] = [{ cairn: { n: [1, 2] } }, { cairn: { n: [3] }, map: { n: [4] } }];
+  const before = resultsOf(measured("bulk", first));
+  const { measurements } = withMoreRounds(before, measured("bulk", second));
+  assert.deepEqual(measurements.map(({ rounds, samples }) => ({ rounds, samples })), [
+    { rounds: 6, samples: { cairn: { n: [1, 2, 3] }, map: { n: [4] } } },
+  ]);
+  assert.deepEqual(before.measurements[0]!.samples, { cairn: { n: [1, 2] } });
+  const other = withMoreRounds(before, measured("bulk", second, 7));
+  assert.deepEqual(measurementOf(other, "bulk", "bun")?.samples, second);
 });
 
 test("results: those of another machine do not stay", () => {
