@@ -99,7 +99,7 @@ class StoreAccess implements DirectAccess {
 
   copyValue(address: number, target: Uint8Array, at: number): void {
     this.#context.onRead(address);
-    target.set(this.#context.source.read(address), at);
+    this.#context.source.readInto(address, target, at);
   }
 
   set(

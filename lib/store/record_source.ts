@@ -1,6 +1,7 @@
 /** Reads one record of the log, wherever it is, and checks that it is the one the index means. */
 
 import { DAMAGE_ADVICE, KvError } from "../errors.ts";
+import { copyBytes } from "../format/copy_bytes.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -61,6 +62,19 @@ export class RecordSource {
     );
   }
 
+  /** As {@link read}, but copies the value to `target`, from `at` on. */
+  readInto(address: number, target: Uint8Array, at: number): void {
+    const { index, segments } = this.#keydir;
+    const segment = segments.get(index.fileId(address));
+    const offset = index.offset(address);
+    const frameLength = index.frameLength(address);
+    const buffer = this.#load(segment, offset, frameLength);
+    const begin = this.#placeIn(buffer, offset);
+    this.#check(buffer, begin, frameLength, index.crc(address), segment, offset);
+    const end = begin + frameLength - FRAME_TRAILER_BYTES;
+    copyBytes(buffer.bytes, begin + this.#valueStart(address), end, target, at);
+  }
+
   /** As {@link read}, for a set that is not in the index yet. */
   readInFlight(write: PendingWrite): Uint8Array {
     const { segment, offset, frameLength, keyLength, expiresAt, crc } = write;
@@ -75,16 +89,26 @@ export class RecordSource {
     valueStart: number,
     crc: number,
   ): Uint8Array {
+    const buffer = this.#load(segment, offset, frameLength);
+    const at = this.#placeIn(buffer, offset);
+    return this.#take(buffer, at, frameLength, valueStart, crc, segment, offset);
+  }
+
+  /** A buffer that holds the frame: the writer's, or one in which it is at the beginning. */
+  #load(segment: Segment, offset: number, frameLength: number): ByteBuffer {
     const writer = this.#writer;
     if (writer !== undefined && segment === writer.segment && offset >= writer.bufferStart) {
-      const at = offset - writer.bufferStart;
-      return this.#take(writer.buffer, at, frameLength, valueStart, crc, segment, offset);
+      return writer.buffer;
     }
     if (offset + frameLength > segment.mappedLength && this.#memoryMap) this.#mapIfWorthIt(segment);
     const buffer = frameLength <= SCRATCH_BYTES ? this.#scratch : allocateBuffer(frameLength);
     const count = readFully(segment.file, buffer.bytes, 0, frameLength, offset);
     if (count < frameLength) throw this.#damaged(segment, offset, "the file ends inside it");
-    return this.#take(buffer, 0, frameLength, valueStart, crc, segment, offset);
+    return buffer;
+  }
+
+  #placeIn(buffer: ByteBuffer, offset: number): number {
+    return buffer === this.#writer?.buffer ? offset - this.#writer.bufferStart : 0;
   }
 
   /** Maps a segment as far as it is certain to stay, after many reads of what is not mapped of it. */
@@ -150,12 +174,23 @@ export class RecordSource {
     segment: Segment,
     offset: number,
   ): Uint8Array {
+    this.#check(buffer, at, frameLength, crc, segment, offset);
+    return buffer.bytes.slice(at + valueStart, at + frameLength - FRAME_TRAILER_BYTES);
+  }
+
+  #check(
+    buffer: ByteBuffer,
+    at: number,
+    frameLength: number,
+    crc: number,
+    segment: Segment,
+    offset: number,
+  ): void {
     // The stored CRC must be the indexed one, or this is a valid record, but another one.
     if (
       readFrameCrc(buffer.view, at, frameLength) !== crc ||
       computeFrameCrc(buffer.bytes, at, frameLength) !== crc
     ) throw this.#damaged(segment, offset, "its checksum does not match");
-    return buffer.bytes.slice(at + valueStart, at + frameLength - FRAME_TRAILER_BYTES);
   }
 
   #damaged(segment: Segment, offset: number, problem: string): KvError {
