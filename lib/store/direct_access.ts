@@ -47,7 +47,7 @@ export interface DirectAccess {
 }
 
 /** What {@link DirectAccess} returns where the store itself has to be asked. */
-export const NOT_DIRECT = -1;
+export const NOT_DIRECT: number = -1;
 
 /** What direct access works with. */
 export interface DirectContext {

@@ -90,7 +90,11 @@ export class Telemetry {
     return observed;
   }
 
-  /** The short way into a store, for a server that counts here what it does there. */
+  /**
+   * The short way into a store, for a server that counts here what it does there.
+   *
+   * @internal
+   */
   access(store: KvStore): CountedAccess {
     const { get: gets, set: sets } = this.#watch.operations.counts;
     return { direct: store.direct, gets, sets, tracing: this.tracing };

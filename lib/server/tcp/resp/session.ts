@@ -51,7 +51,11 @@ export interface Session {
    * and asked again after each.
    */
   mustWait?(args: readonly Uint8Array[]): boolean;
-  /** A shorter way for the usual commands; undefined if there is none at the moment. */
+  /**
+   * A shorter way for the usual commands; undefined if there is none at the moment.
+   *
+   * @internal
+   */
   readonly usual?: UsualWays | undefined;
   /**
    * Executes a command: its name and arguments, at least one. They are views that hold only until
