@@ -12,6 +12,7 @@ import { ROOT } from "./toolchain.ts";
 
 /** What is set in the environment unless it is already, by directory of tests. */
 const DEFAULTS: Record<string, Record<string, string>> = {
+  cli: { CAIRN_IMPORT_MIB: "1024" },
   kill: { CAIRN_KILL_ALL: "1", CAIRN_KILL_ROUNDS: "100" },
   power: { CAIRN_POWER_ROUNDS: "200" },
   linearizability: { CAIRN_LINEARIZABILITY_RUNS: "20" },

@@ -115,6 +115,23 @@ export class CairnProcess implements AsyncDisposable {
     this.#child.stdin?.write(input);
   }
 
+  /** Its process. */
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** As {@link write}, and resolves when it has taken it. */
+  async feed(input: string | Uint8Array): Promise<void> {
+    const stdin = this.#child.stdin!;
+    if (stdin.write(input)) return;
+    await Promise.race([new Promise((resolve) => stdin.once("drain", resolve)), this.#result]);
+  }
+
+  /** Says that nothing more comes. */
+  closeInput(): void {
+    this.#child.stdin?.end();
+  }
+
   /** Resolves when it has ended by itself. */
   ended(): Promise<RunResult> {
     return this.#result;
