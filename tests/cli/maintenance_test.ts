@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import config from "../../deno.json" with { type: "json" };
 import { ACTIVE_UNFINISHED } from "../../lib/format/active.ts";
-import { cairn, cairnFails, runCairn } from "../support/cairn_process.ts";
+import { cairn, cairnFails, runCairn, startServer } from "../support/cairn_process.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 test("version: says what it was built from, in text and JSON", async () => {
@@ -37,13 +37,39 @@ test("stats: figures with units, and all of them as JSON", async () => {
   await cairn(["set", "b", "1", ...db]);
   const { text } = await cairn(["stats", ...db]);
   assert.match(text, /^keys +2$/m);
-  assert.match(text, /^version +\d+$/m);
+  assert.match(text, /^version +3, all of it durable$/m);
   assert.match(text, /^log +\d\.\d KiB in \d segments?$/m);
-  assert.match(text, /^dead +\d\.\d KiB \(\d+\.\d%\)$/m);
+  assert.match(text, /^live +#{10}\.{10} 3\.0 KiB \(4\d\.\d%\)$/m);
+  assert.match(text, /^dead +#{11}\.{9} 3\.\d KiB \(5\d\.\d%\)$/m);
+  assert.match(text, /^compaction +known of a server that has it open$/m);
   const stats = JSON.parse((await cairn(["stats", "--json", ...db])).text);
   assert.equal(stats.keys, 2);
   assert.equal(stats.aliveBytes + stats.deadBytes, stats.totalBytes);
   assert(stats.deadBytes > 3000);
+});
+
+test("stats: of a server, what it is doing and what the last compaction came to", async () => {
+  using directory = new TemporaryDirectory();
+  await using server = await startServer(directory.path, ["--durability", "batch"]);
+  const at = ["--url", server.url];
+  assert.match((await cairn(["stats", ...at])).text, /^compaction +none since opening$/m);
+  const big = { stdin: "x".repeat(100_000) };
+  for (let round = 0; round < 3; round++) await cairn(["set", "a", ...at], big);
+  await cairn(["compact", ...at]);
+  const { text } = await cairn(["stats", ...at]);
+  assert.match(
+    text,
+    /^compaction +1 since opening, the last one reclaimed 19\d\.\d KiB in [\d.]+ m?s$/m,
+  );
+  assert.match(text, /^fsyncs +\d+ since opening$/m);
+  assert.match(text, /^in flight +0 writes$/m);
+  assert.match(text, /^live +#{20} 97\.\d KiB/m);
+  const stats = JSON.parse((await cairn(["stats", "--json", ...at])).text);
+  assert.deepEqual(Object.keys(stats).sort(), [
+    ...["aliveBytes", "compacting", "compactions", "deadBytes", "durableVersion", "indexBytes"],
+    ...["indexKeyBytes", "keys", "lastCompaction", "nodeId", "replay", "segments", "syncs"],
+    ...["totalBytes", "version", "writesInFlight"],
+  ]);
 });
 
 test("compact: gives space back and keeps what is alive", async () => {

@@ -12,6 +12,7 @@ import {
 } from "../text_format.ts";
 
 const NAME_WIDTH = 12;
+const BAR_WIDTH = 20;
 
 /** `cairn stats` */
 export function addStats(program: Command, stdout: Output): void {
@@ -25,45 +26,63 @@ export function addStats(program: Command, stdout: Output): void {
       await using target = await openTarget(command, "read");
       const stats = await target.stats();
       if (json) stdout.writeLine(JSON.stringify(stats));
-      else {for (const [name, figure] of rowsOf(stats)) {
+      else {
+        for (const [name, figure] of rowsOf(stats, target.isServer)) {
           stdout.writeLine(name.padEnd(NAME_WIDTH) + figure);
-        }}
+        }
+      }
       stdout.flush();
     });
 }
 
-function rowsOf(stats: StoreStats): [string, string][] {
-  const { replay } = stats;
-  const perKey = stats.keys === 0
-    ? ""
-    : `, ${(stats.indexBytes / stats.keys).toFixed(1)} bytes a key`;
+function rowsOf(stats: StoreStats, isServer: boolean): [string, string][] {
+  const { replay, version, durableVersion, totalBytes, aliveBytes, deadBytes, syncs } = stats;
   const torn = replay.truncatedBytes === 0
     ? ""
     : `, ${formatQuantity(replay.truncatedBytes, "byte")} of a torn tail`;
+  const durable = durableVersion >= version
+    ? "all of it durable"
+    : `durable up to ${formatCount(durableVersion)}`;
   return [
     ["keys", formatCount(stats.keys)],
-    ["version", formatCount(stats.version)],
-    ["log", `${formatBytes(stats.totalBytes)} in ${formatQuantity(stats.segments, "segment")}`],
-    ["alive", share(stats.aliveBytes, stats.totalBytes)],
-    ["dead", share(stats.deadBytes, stats.totalBytes)],
-    ["index", `${formatBytes(stats.indexBytes)}${perKey}`],
+    ["version", `${formatCount(version)}, ${durable}`],
+    ["log", `${formatBytes(totalBytes)} in ${formatQuantity(stats.segments, "segment")}`],
+    ["live", `${barOf(aliveBytes, totalBytes)} ${share(aliveBytes, totalBytes)}`],
+    ["dead", `${barOf(deadBytes, totalBytes)} ${share(deadBytes, totalBytes)}`],
+    [
+      "index",
+      `${formatBytes(stats.indexBytes)} of memory, of which ` +
+      `${formatBytes(stats.indexKeyBytes)} are keys`,
+    ],
+    ["compaction", isServer ? describeCompaction(stats) : "known of a server that has it open"],
+    // What a command has opened for itself has no past.
+    ...(isServer
+      ? [
+        ["fsyncs", `${formatCount(syncs)} since opening`],
+        ["in flight", formatQuantity(stats.writesInFlight, "write")],
+      ] as [string, string][]
+      : []),
     [
       "opened in",
       `${formatMillis(replay.durationMs)}: ${formatQuantity(replay.records, "record")}, ` +
       `${formatQuantity(replay.hints, "hint file")} used${torn}`,
     ],
-    ["compaction", describeCompaction(stats)],
     ["node id", stats.nodeId],
   ];
 }
 
-/** Only the process that writes compacts, so only a server has something to tell. */
 function describeCompaction({ compacting, compactions, lastCompaction }: StoreStats): string {
-  if (compacting) return "under way";
-  if (lastCompaction === undefined) return "none since opening";
+  const now = compacting ? "under way; " : "";
+  if (lastCompaction === undefined) return `${now}none since opening`;
   const { bytesReclaimed, durationMs } = lastCompaction;
-  return `${formatCount(compactions)} since opening, the last one reclaimed ` +
+  return `${now}${formatCount(compactions)} since opening, the last one reclaimed ` +
     `${formatBytes(bytesReclaimed)} in ${formatMillis(durationMs)}`;
+}
+
+/** `#####...............`: anything that is not nothing can be seen. */
+function barOf(part: number, whole: number): string {
+  const filled = whole === 0 ? 0 : Math.ceil(BAR_WIDTH * part / whole);
+  return "#".repeat(filled).padEnd(BAR_WIDTH, ".");
 }
 
 function share(part: number, whole: number): string {

@@ -31,6 +31,7 @@ const LOAD_OPTIONS: OpenOptions = { durability: { bytes: 64 << 20, millis: 1000 
 
 /** A store that this process has opened. */
 export class DirectoryTarget implements Target {
+  readonly isServer = false;
   readonly place: string;
   readonly #path: string;
   readonly #store: KvStore;

@@ -17,6 +17,8 @@ const EXIT_CODE_BY_REFUSAL: Record<string, ExitCode> = {
 };
 /** What is over when the server has less to do, or has been started again. */
 const PASSING = ["Overloaded", "Closed"];
+/** Answers of servers that have not even read what was asked. */
+const TOO_LONG = [414, 431];
 const PROBLEM_TYPE = "application/problem+json";
 const TEXT_LENGTH_MAX = 1000;
 
@@ -27,6 +29,13 @@ export async function errorOfProblem(
   hasToken: boolean,
 ): Promise<Error> {
   const problem = await readProblem(response);
+  if (problem === undefined && TOO_LONG.includes(response.status)) {
+    return new CliError(
+      EXIT_CODE.usage,
+      `the keys of this command are too long for a request to ${address}: take a shorter prefix, ` +
+        "start or end",
+    );
+  }
   if (problem === undefined) return notCairn(address, response.status);
   const { code, detail } = problem;
   if (code === "Unauthorized") {

@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import process from "node:process";
 import { KvError } from "../../errors.ts";
+import { KEY_BYTES_LIMIT } from "../../limits.ts";
 import type {
   CompactionResult,
   CopyReport,
@@ -45,6 +46,7 @@ const SEARCH_PREFIX_LENGTH = 1000;
 
 /** A server. */
 export class ServerTarget implements Target {
+  readonly isServer = true;
   readonly place: string;
   readonly #client: HttpClient;
 
@@ -62,6 +64,7 @@ export class ServerTarget implements Target {
   }
 
   async getEntry(key: string): Promise<Entry | undefined> {
+    assertKey(key);
     if (!fitsPath(key)) return await this.#search(key);
     try {
       const response = await this.#client.send({ path: pathOf(key) });
@@ -84,6 +87,7 @@ export class ServerTarget implements Target {
     value: Uint8Array | string,
     { ttl, ifAbsent, ifVersion }: SetOptions,
   ): Promise<WriteResult> {
+    assertKey(key);
     const seconds = ttl === undefined ? undefined : ttlSeconds(ttl);
     if (!fitsPath(key)) {
       const checks = ifAbsent
@@ -110,6 +114,7 @@ export class ServerTarget implements Target {
   }
 
   async delete(key: string): Promise<Partial<WriteResult>> {
+    assertKey(key);
     if (fitsPath(key)) {
       const response = await this.#client.send({ method: "DELETE", path: pathOf(key) });
       if (response.status !== 204) throw await this.#client.notCairn(response);
@@ -245,9 +250,20 @@ function fitsPath(key: string): boolean {
   return key !== "." && key !== ".." && encodeURIComponent(key).length <= PATH_KEY_LENGTH_MAX;
 }
 
+/** What no store would take is not looked for in one. */
+function assertKey(key: string): void {
+  const length = Buffer.byteLength(key);
+  if (length > 0 && length <= KEY_BYTES_LIMIT) return;
+  throw new KvError(
+    "InvalidKey",
+    length === 0
+      ? "The key is empty: give at least one character"
+      : `The key ${quoted(key)} has ${length} bytes: at most ${KEY_BYTES_LIMIT} will do`,
+  );
+}
+
 /** `key` is well-formed, since arguments are. */
 function pathOf(key: string): string {
-  if (key === "") throw new KvError("InvalidKey", "The key is empty: give at least one character");
   return `/v1/kv/${encodeURIComponent(key)}`;
 }
 

@@ -30,6 +30,8 @@ export type Access =
 export interface Target extends AsyncDisposable {
   /** Where it is, to end a message with: `in ./cairn-data`, `at http://127.0.0.1:8620`. */
   readonly place: string;
+  /** Whether others may use it at the same time, and have used it before. */
+  readonly isServer: boolean;
   /** A key with its value; undefined if there is none. */
   getEntry(key: string): Promise<Entry | undefined>;
   /** Writes a value. Throws `ConditionFailed` as {@link KvStore.set}. */
