@@ -8,6 +8,7 @@ import { CliError, OutputClosedError, ReportedError } from "./cli_error.ts";
 import { EXIT_CODE, type ExitCode, exitCodeOf } from "./exit_code.ts";
 import { InterruptedError } from "./interruption.ts";
 import { usualName } from "./nearest_command.ts";
+import { systemReason } from "./system_reason.ts";
 import { escapeControls } from "./terminal_text.ts";
 
 /** How a command ended. */
@@ -16,6 +17,16 @@ export interface ErrorReport {
   /** Without line breaks; undefined if there is nothing to say. */
   line?: string;
 }
+
+const ACT_BY_CALL: Record<string, string> = {
+  fstat: "look at",
+  lstat: "look at",
+  mkdir: "make",
+  rm: "remove",
+  scandir: "look into",
+  stat: "look at",
+  unlink: "remove",
+};
 
 /** Describes an error for the user. */
 export function reportOf(error: unknown): ErrorReport {
@@ -29,6 +40,12 @@ export function reportOf(error: unknown): ErrorReport {
     return { exitCode: exitCodeOf(error.code), line: oneLine(error.message) };
   }
   if (error instanceof CommanderError) return reportOfUsage(error);
+  if (isSystemError(error)) {
+    const { syscall, path = "a file" } = error;
+    const act = ACT_BY_CALL[syscall] ?? syscall;
+    const line = oneLine(`cannot ${act} ${path}: ${systemReason(error)}`);
+    return { exitCode: EXIT_CODE.io, line };
+  }
   const what = error instanceof InvariantError
     ? error.message
     : `unexpected ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
@@ -41,6 +58,12 @@ function firstOf(error: unknown): unknown {
   return error instanceof Error && error.name === "SuppressedError" && "suppressed" in error
     ? error.suppressed
     : error;
+}
+
+/** What the system has refused, and nobody has put into better words. */
+function isSystemError(error: unknown): error is Error & { syscall: string; path?: string } {
+  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return false;
+  return typeof error.syscall === "string" && typeof error.code === "string";
 }
 
 /** The stack with its causes, for CAIRN_DEBUG=1. */

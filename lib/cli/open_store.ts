@@ -39,6 +39,13 @@ export async function openOrCreate(directory: string, options: OpenOptions): Pro
   }
 }
 
+/** Refuses a directory where no store is: one could be begun there, but nobody has asked for that. */
+export function requireStore(directory: string): void {
+  requireDirectory(directory);
+  if (lstatSync(join(directory, "wal"), { throwIfNoEntry: false }) !== undefined) return;
+  throw new CliError(EXIT_CODE.io, `there is no store in ${directory}: name another with --db`);
+}
+
 /** Refuses a path where nothing is, which opening might otherwise create, or where a file is. */
 export function requireDirectory(directory: string): void {
   const stat = lstatSync(directory, { throwIfNoEntry: false });

@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { cairn, cairnFails, runShell, startServer } from "../support/cairn_process.ts";
+import {
+  cairn,
+  cairnFails,
+  runInTerminal,
+  runShell,
+  startServer,
+} from "../support/cairn_process.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 async function storeWith(directory: TemporaryDirectory, key = "a"): Promise<string> {
@@ -68,4 +74,35 @@ test("restore: an archive cannot write anywhere else", async () => {
   assert.equal(exitCode, 4);
   assert.match(stderr, /is no backup/);
   assert.deepEqual(readdirSync(directory.path).sort(), ["cairn-backup-1", "evil"]);
+});
+
+test("terminal: backup and restore show how far they are, and elsewhere one line", async () => {
+  using directory = new TemporaryDirectory();
+  const store = directory.join("store");
+  const value = "v".repeat(100_000);
+  const lines = Array.from(
+    { length: 300 },
+    (_, index) => `{"key":"${index}","value":"${value}"}\n`,
+  );
+  await cairn(["import", "-", "--db", store], { stdin: lines.join("") });
+  await using server = await startServer(store);
+  const bar = (name: string) =>
+    new RegExp(`^${name}  \\[[#-]{24}\\] +\\d+%  [\\d.]+ [KM]?i?B  [\\d.]+ [KMG]?i?B/s`);
+  const commands: [command: string, drawn: RegExp][] = [
+    ["backup one --db store", /^backup {2}/],
+    [`backup two --url ${server.url}`, bar("backup")],
+    ["restore one --db three", /^restore {2}/],
+    [`export four --url ${server.url}`, bar("fetch")],
+  ];
+  for (const [command, drawn] of commands) {
+    const options = { env: { TERM: "xterm" }, cwd: directory.path };
+    const shown = await runInTerminal(`"$CAIRN" ${command}`, options);
+    if (shown === undefined) return;
+    const lines = shown.text.split("\r\x1b[K");
+    assert(lines.some((line) => drawn.test(line)), `${command}: ${shown.text}`);
+    assert.match(lines.at(-1)!, /^(?:Backed up|Restored|Exported) .* in .*\/s\).*\r\n$/);
+  }
+  const { text, stderr } = await cairn(["backup", directory.join("five"), "--db", store]);
+  assert.match(text, /^Backed up version \d+ into .*: \d+ files, 28\.\d MiB in .* \(.*\/s\)\n$/);
+  assert.equal(stderr, "");
 });

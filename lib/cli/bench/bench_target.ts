@@ -1,7 +1,7 @@
 /** What is measured: a directory that is made for it, one that exists, or a server. */
 
 import { type BatchOp, type Durability, KvStore } from "../../mod.ts";
-import { openOrCreate, requireDirectory } from "../open_store.ts";
+import { openOrCreate, requireStore } from "../open_store.ts";
 import type { ServerTarget } from "../target/server_target.ts";
 import { makeScratch, type ScratchDirectory } from "./scratch_directory.ts";
 
@@ -47,7 +47,7 @@ export class DirectoryBench implements BenchTarget {
 
   /** Opens the store that there is. */
   static async open(path: string, durability: Durability): Promise<DirectoryBench> {
-    requireDirectory(path);
+    requireStore(path);
     return new DirectoryBench(`the store in ${path}`, await openOrCreate(path, { durability }));
   }
 

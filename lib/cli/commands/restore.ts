@@ -1,5 +1,6 @@
 import { createReadStream, statSync } from "node:fs";
 import process from "node:process";
+import { isatty } from "node:tty";
 import type { Command } from "commander";
 import { type CopyOptions, type CopyReport, KvStore } from "../../mod.ts";
 import { parseNonEmpty } from "../argument.ts";
@@ -12,6 +13,8 @@ import { escapeControls } from "../terminal_text.ts";
 import { copyDirectory } from "../transfer/directory_copy.ts";
 import { Progress } from "../transfer/progress.ts";
 import { sizeOf } from "./backup.ts";
+
+const STDIN = 0;
 
 /** `cairn restore SRC` */
 export function addRestore(program: Command, stdout: Output): void {
@@ -45,6 +48,12 @@ async function restore(
   progress: Progress,
 ): Promise<CopyReport> {
   if (source === "-") {
+    if (isatty(STDIN)) {
+      throw new CliError(
+        EXIT_CODE.usage,
+        "an archive is nothing to be typed: pipe it in, or name its file",
+      );
+    }
     return await unpack(process.stdin, "standard input", undefined, directory, progress);
   }
   const stat = statSync(source, { throwIfNoEntry: false });
