@@ -27,7 +27,7 @@ testUnless(missing(), "cli.md: the session prints what it says", () => {
 
 testUnless(missing(), "cli.md: every option it names is one of a command", async () => {
   const help = await Promise.all(
-    ["import", "export", "watch", "set", "serve"].map((name) => runCairn(["help", name])),
+    ["import", "export", "watch", "set", "serve", "bench"].map((name) => runCairn(["help", name])),
   );
   const known = help.map(({ text }) => text).join("");
   for (const [, option] of CLI.matchAll(/`(--[\w-]+)/g)) assert(known.includes(option!), option);
@@ -35,7 +35,7 @@ testUnless(missing(), "cli.md: every option it names is one of a command", async
 
 testUnless(missing(), "help: every command that works on data has examples and --url", async () => {
   const names = ["set", "get", "del", "list", "import", "export", "watch", "stats", "flush"];
-  for (const name of [...names, "compact", "backup", "restore"]) {
+  for (const name of [...names, "compact", "backup", "restore", "bench"]) {
     const { text } = await runCairn(["help", name]);
     assert.match(text, /^Examples:\n {2}\S/m, name);
     if (name !== "restore") assert.match(text, /--token-file/, name);

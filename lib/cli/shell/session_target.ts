@@ -26,6 +26,7 @@ import type {
 /** A target that outlives the commands which work on it. */
 export class SessionTarget implements Target {
   readonly place: string;
+  readonly isServer: boolean;
   readonly #target: Target;
   readonly #onAbandoned: (what: string) => void;
 
@@ -34,6 +35,7 @@ export class SessionTarget implements Target {
     this.#target = target;
     this.#onAbandoned = onAbandoned;
     this.place = target.place;
+    this.isServer = target.isServer;
   }
 
   getEntry(key: string): Promise<Entry | undefined> {
