@@ -110,18 +110,8 @@ for (const place of ["--db", "--url"]) {
   });
 }
 
-test("Ctrl-C clears up all there is to clear up, what was begun last first", async () => {
-  const module = new URL("../../lib/cli/interruption.ts", import.meta.url);
-  const script = `
-    import { onInterrupt } from ${JSON.stringify(module.href)};
-    onInterrupt(() => console.log("first"));
-    const forget = onInterrupt(() => console.log("forgotten"));
-    onInterrupt(() => { throw new Error("cannot"); });
-    onInterrupt(() => console.log("last"));
-    forget();
-    setInterval(() => {}, 1000);
-    console.log("ready");
-  `;
+/** Runs a script in a process of its own, sends it Ctrl-C when it is ready, and returns what it said. */
+async function interruptScript(script: string): Promise<{ exitCode: number | null; text: string }> {
   const child = spawn(process.execPath, ["eval", script], { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout!.on("data", (chunk) => {
@@ -129,5 +119,41 @@ test("Ctrl-C clears up all there is to clear up, what was begun last first", asy
     if (text === "ready\n") process.kill(child.pid!, "SIGINT");
   });
   const [exitCode] = await once(child, "close");
-  assert.deepEqual([exitCode, text], [130, "ready\nlast\nfirst\n"]);
+  return { exitCode, text };
+}
+
+function moduleAt(path: string): string {
+  return JSON.stringify(new URL(`../../lib/cli/${path}`, import.meta.url).href);
+}
+
+test("Ctrl-C clears up all there is to clear up, what was begun last first", async () => {
+  const ended = await interruptScript(`
+    import { onInterrupt } from ${moduleAt("interruption.ts")};
+    onInterrupt(() => console.log("first"));
+    const forget = onInterrupt(() => console.log("forgotten"));
+    onInterrupt(() => { throw new Error("cannot"); });
+    onInterrupt(() => console.log("last"));
+    forget();
+    setInterval(() => {}, 1000);
+    console.log("ready");
+  `);
+  assert.deepEqual(ended, { exitCode: 130, text: "ready\nlast\nfirst\n" });
+});
+
+test("Ctrl-C gives a copy up, which is waited for", async () => {
+  const ended = await interruptScript(`
+    import { copyDirectory } from ${moduleAt("transfer/directory_copy.ts")};
+    const copy = ({ signal }) => new Promise((_resolve, reject) => {
+      const timer = setInterval(() => {}, 1000);
+      signal.onabort = () => {
+        clearInterval(timer);
+        console.log("cleared up");
+        setTimeout(() => reject(signal.reason), 10);
+      };
+      console.log("ready");
+    });
+    await copyDirectory("no", "nowhere", copy, undefined)
+      .catch((error) => console.log(error.name, error.exitCode));
+  `);
+  assert.deepEqual(ended, { exitCode: 0, text: "ready\ncleared up\nInterruptedError 130\n" });
 });
