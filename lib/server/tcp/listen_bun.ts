@@ -2,6 +2,7 @@
 
 import { systemClock } from "../../clock.ts";
 import type { TlsFiles } from "../tls_files.ts";
+import { GATHERED_BYTES_MAX, GatheredWrites, type GatheringSocket } from "./gathered_writes.ts";
 import type { SocketListener, SocketOptions } from "./listen.ts";
 import { joinHostPort, type Transport, type TransportEvents } from "./transport.ts";
 
@@ -33,8 +34,8 @@ interface BunHandlers {
 }
 
 interface BunSocket {
-  /** What was made of it when it was opened; undefined if it was refused. */
-  data: TransportEvents | undefined;
+  /** Undefined until it is opened. */
+  data: BunTransport | undefined;
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
@@ -115,37 +116,81 @@ class BunSocketListener implements SocketListener {
 
 /** One set of handlers for all sockets: what differs is in the socket's data. */
 function handlersFor({ accept }: SocketOptions): BunHandlers {
+  const gathered = new GatheredWrites();
   return {
     binaryType: "uint8array",
     open(socket) {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
-      socket.data = accept(new BunTransport(socket));
+      const transport = new BunTransport(socket, gathered);
+      socket.data = transport;
+      transport.events = accept(transport);
     },
-    data: (socket, chunk) => socket.data?.received(chunk),
-    drain: (socket) => socket.data?.drained(),
-    end: (socket) => socket.data === undefined ? socket.end() : socket.data.ended(),
+    data: (socket, chunk) => socket.data?.events?.received(chunk),
+    drain: (socket) => socket.data?.drain(),
+    end(socket) {
+      const events = socket.data?.events;
+      if (events === undefined) socket.end();
+      else events.ended();
+    },
     close: (socket) => socket.data?.closed(),
     error: () => {}, // it is closed after that
   };
 }
 
-class BunTransport implements Transport {
+class BunTransport implements Transport, GatheringSocket {
   readonly remoteAddress: string;
   readonly remoteHost: string;
   readonly localAddress: string;
+  /** Who is told of the socket; undefined if it was refused. */
+  events: TransportEvents | undefined;
   readonly #socket: BunSocket;
+  readonly #gathered: GatheredWrites;
+  #isGathered = false;
+  /** What was gathered and the socket has not taken yet: that little, it holds as the system does. */
+  #rest: Uint8Array | undefined;
+  /** What is to be done behind the rest. */
+  #isToEnd: "end" | "close" | undefined;
 
-  constructor(socket: BunSocket) {
+  constructor(socket: BunSocket, gathered: GatheredWrites) {
     this.#socket = socket;
+    this.#gathered = gathered;
     this.remoteHost = socket.remoteAddress;
     this.remoteAddress = joinHostPort(socket.remoteAddress, socket.remotePort);
     this.localAddress = joinHostPort(socket.localAddress, socket.localPort);
   }
 
   write(bytes: Uint8Array, start: number, end: number): number {
-    // Below zero if the connection is gone.
-    return Math.max(0, this.#socket.write(bytes, start, end - start));
+    this.#settle();
+    if (this.#rest !== undefined) return 0;
+    if (end - start > GATHERED_BYTES_MAX) return this.#write(bytes, start, end);
+    this.#isGathered = true;
+    this.#gathered.add(this, bytes, start, end);
+    return end - start;
+  }
+
+  takeGathered(bytes: Uint8Array, start: number, end: number): void {
+    this.#isGathered = false;
+    const from = start + this.#write(bytes, start, end);
+    if (from < end) this.#rest = bytes.slice(from, end);
+  }
+
+  /** The socket takes more. */
+  drain(): void {
+    const rest = this.#rest;
+    if (rest !== undefined) {
+      const from = this.#write(rest, 0, rest.length);
+      this.#rest = from < rest.length ? rest.subarray(from) : undefined;
+      if (this.#rest !== undefined) return;
+      if (this.#isToEnd !== undefined) return this.#endNow(this.#isToEnd);
+    }
+    this.events?.drained();
+  }
+
+  /** The socket is gone. */
+  closed(): void {
+    this.#rest = undefined;
+    this.events?.closed();
   }
 
   pause(): void {
@@ -157,14 +202,38 @@ class BunTransport implements Transport {
   }
 
   end(): void {
-    this.#socket.shutdown();
+    this.#end("end");
   }
 
   close(): void {
-    this.#socket.end();
+    this.#end("close");
   }
 
   destroy(): void {
+    this.#settle();
+    this.#rest = undefined;
     this.#socket.terminate();
+  }
+
+  #end(how: "end" | "close"): void {
+    this.#settle();
+    if (this.#rest === undefined) this.#endNow(how);
+    else this.#isToEnd = how;
+  }
+
+  #endNow(how: "end" | "close"): void {
+    if (how === "end") this.#socket.shutdown();
+    else this.#socket.end();
+  }
+
+  /** Hands over what is gathered: nothing may overtake it. */
+  #settle(): void {
+    if (this.#isGathered) this.#gathered.flush();
+  }
+
+  #write(bytes: Uint8Array, start: number, end: number): number {
+    const count = this.#socket.write(bytes, start, end - start);
+    // Below zero if the connection is gone: there is nobody left to send the rest to.
+    return count < 0 ? end - start : count;
   }
 }
