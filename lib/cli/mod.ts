@@ -5,6 +5,7 @@ import { refuseInvalidUtf8 } from "./argument.ts";
 import type { ExitCode } from "./exit_code.ts";
 import { printError } from "./print_error.ts";
 import { createProgram } from "./program.ts";
+import { runProgram } from "./run_program.ts";
 
 /** Runs `cairn` with the arguments after its name; resolves to what the process should exit with. */
 export async function runCli(args: readonly string[]): Promise<ExitCode> {
@@ -13,7 +14,7 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
   process.on("unhandledRejection", crash);
   try {
     refuseInvalidUtf8(args);
-    await createProgram().parseAsync(args, { from: "user" });
+    await runProgram(createProgram(), args);
     return 0;
   } catch (error) {
     return printError(error);

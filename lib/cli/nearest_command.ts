@@ -37,6 +37,43 @@ const USUAL_NAMES: Record<string, string> = {
   server: "serve",
 };
 
+const USUAL_OPTIONS: Record<string, string[]> = {
+  "--dir": ["--db"],
+  "--directory": ["--db"],
+  "--path": ["--db"],
+  "--data": ["--db"],
+  "--database": ["--db"],
+  "--server": ["--url"],
+  "--host": ["--http", "--url"],
+  "--port": ["--http", "--url"],
+  "--listen": ["--http"],
+  "--output": ["--out"],
+  "--file": ["--out"],
+  "--force": ["--yes"],
+  "--overwrite": ["--yes"],
+  "--expire": ["--ttl"],
+  "--expires": ["--ttl"],
+  "--ex": ["--ttl"],
+  "--nx": ["--if-absent"],
+  "--create": ["--if-absent"],
+  "--cas": ["--if-version"],
+  "--count": ["--limit"],
+  "--max": ["--limit"],
+  "--match": ["--prefix"],
+  "--pattern": ["--prefix"],
+  "--from": ["--start"],
+  "--to": ["--end"],
+  "--until": ["--end"],
+  "--separator": ["--delimiter"],
+  "--continue": ["--resume", "--keep-going"],
+};
+
+/** The first of `known` options that does what another tool calls by this name. */
+export function usualOption(name: string, known: readonly string[]): string | undefined {
+  if (!Object.hasOwn(USUAL_OPTIONS, name)) return undefined;
+  return USUAL_OPTIONS[name]!.find((option) => known.includes(option));
+}
+
 /** The command that does what another tool calls by this name. */
 export function usualName(name: string): string | undefined {
   return Object.hasOwn(USUAL_NAMES, name) ? USUAL_NAMES[name] : undefined;

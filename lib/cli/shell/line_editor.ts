@@ -17,6 +17,7 @@ const STDOUT = 1;
 const COLUMNS_DEFAULT = 80;
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
+const TAB = 0x09;
 const CTRL_C = "\x03";
 
 /** What may stand in the place of the end of a line: texts that each begin with `replaced`. */
@@ -99,9 +100,9 @@ export class LineEditor implements LineSource {
 
   /** Asks a question that one key answers, which `readKey` waits for. */
   ask(question: string, readKey: () => Uint8Array): boolean {
-    this.#screen.write(question);
     this.#keys.setRawMode(true);
     try {
+      this.#screen.write(question);
       const answer = new TextDecoder().decode(readKey());
       if (answer.startsWith(CTRL_C)) {
         this.#screen.write("^C");
@@ -125,8 +126,10 @@ export class LineEditor implements LineSource {
   #takeHeld(): Uint8Array {
     const held = this.#held;
     const end = held.findIndex((byte) => byte === CARRIAGE_RETURN || byte === LINE_FEED) + 1;
-    const taken = end === 0 ? held : held.subarray(0, end);
-    this.#held = end === 0 ? new Uint8Array() : held.slice(end);
+    // The key pressed several times, and not text with tabs in it.
+    const length = held.every((byte) => byte === TAB) ? 1 : end === 0 ? held.length : end;
+    const taken = held.subarray(0, length);
+    this.#held = held.subarray(length);
     try {
       this.#decoder.decode(taken, { stream: true });
     } catch {

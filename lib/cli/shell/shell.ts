@@ -10,6 +10,7 @@ import { EXIT_CODE, type ExitCode } from "../exit_code.ts";
 import { InterruptedError } from "../interruption.ts";
 import { holdsStore } from "../open_store.ts";
 import { printError } from "../print_error.ts";
+import { runProgram } from "../run_program.ts";
 import { beginSession, type Session } from "../session.ts";
 import { chosenUrl, openNamedTarget, type TargetOptions } from "../target/choose_target.ts";
 import type { Access, Target } from "../target/target.ts";
@@ -210,7 +211,7 @@ class Shell implements Session {
     if (name === undefined) return EXIT_CODE.ok;
     this.#isRunning = true;
     try {
-      await this.#newProgram().parseAsync(words, { from: "user" });
+      await runProgram(this.#newProgram(), words);
       return EXIT_CODE.ok;
     } catch (error) {
       throw this.#explain(error, name);
