@@ -134,7 +134,7 @@ const files = projectFiles();
 const sources: Source[] = files.filter((path) => path.endsWith(".ts")).map((path) => {
   const text = readFileSync(join(PROJECT, path), "utf8");
   const code = text.replace(/\/\*.*?\*\//gs, "").replace(/(^|\s)\/\/.*$/gm, "$1");
-  const imports = [...code.matchAll(/(?:\bfrom|^import|\bimport\()\s*"([^"]+)"/gm)]
+  const imports = [...code.matchAll(/(?:\bfrom\s|^import\s|\bimport\()\s*"([^"]+)"/gm)]
     .map(([, specifier]) =>
       specifier!.startsWith(".") ? posix.join(dirname(path), specifier!) : specifier!
     );
