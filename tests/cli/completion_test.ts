@@ -60,7 +60,7 @@ test("completion: keys of a directory, quoted so that nothing is run or divided"
   const env = { CAIRN_DB: await storeWith(directory, KEYS) };
   assert.deepEqual(await forBash("cairn get user:", env), ["words", "ada", "bob"]);
   assert.deepEqual(await forBash("cairn del user:ada u", env), ["words", "user:bob"]);
-  assert.deepEqual(await forBash("cairn set mail@", env), ["words", "x.org"]);
+  assert.deepEqual(await forBash("cairn set mail@", env), ["words", "@x.org"]);
   assert.deepEqual(await forBash("cairn get k=", env), ["words", "v"]);
   assert.deepEqual(await forBash("cairn get tw", env), ["words", "two\\ words"]);
   assert.deepEqual(await forBash('cairn get "tw', env), ["words", "two words"]);
@@ -203,7 +203,7 @@ for (const [name, { start, load, check }] of Object.entries(SHELLS)) {
     await press("cairn get k=", /\nvalue of k=v/);
     await press("cairn list --rev", /\nuser:bob\nuser:ada\n/);
     await press("cairn list --log-level=si", /\nuser:ada\nuser:bob\n/);
-    await press("cairn import dum", /\nImported 1 record/);
+    await press("cairn import dum", /Imported 1 record/);
     await press("cairn list --db=stor", /\nuser:ada\nuser:bob\n/);
     await press("cairn --db dire", /Usage: cairn/);
     assert(!readdirSync(directory.path).includes("hacked"));

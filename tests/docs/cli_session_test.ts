@@ -27,7 +27,9 @@ testUnless(missing(), "cli.md: the session prints what it says", () => {
 
 testUnless(missing(), "cli.md: every option it names is one of a command", async () => {
   const help = await Promise.all(
-    ["import", "export", "watch", "set", "serve", "bench"].map((name) => runCairn(["help", name])),
+    ["import", "export", "watch", "set", "serve", "bench", "shell", "get"].map((name) =>
+      runCairn(["help", name])
+    ),
   );
   const known = help.map(({ text }) => text).join("");
   for (const [, option] of CLI.matchAll(/`(--[\w-]+)/g)) assert(known.includes(option!), option);

@@ -8,8 +8,10 @@ import process from "node:process";
 import { CAIRN } from "./cairn_process.ts";
 
 const SCRIPT = "/usr/bin/script";
+const WAIT_MS_MAX = 60_000;
 // deno-lint-ignore no-control-regex
-const ESCAPES = /\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b[=>]|\x1b\(B|\r|\x07/g;
+const ESCAPES =
+  /\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b[=>]|\x1b\(B|\r|\x07/g;
 
 /** Why there can be no such terminal here; undefined if there can. */
 export function noTerminal(): string | undefined {
@@ -73,8 +75,22 @@ export class TerminalSession implements AsyncDisposable {
         return match;
       }
       assert(this.#isRunning, `it has ended without showing ${expected}: ${this.text}`);
-      await new Promise<void>((resolve) => this.#news = resolve);
+      await this.#change(expected);
     }
+  }
+
+  /** Resolves at news; a test that waits in vain is to say for what. */
+  #change(expected: RegExp): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`${expected} is not shown in: ${this.text.slice(this.#seen)}`)),
+        WAIT_MS_MAX,
+      );
+      this.#news = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Types, and waits for what is shown then. */

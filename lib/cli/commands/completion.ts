@@ -10,15 +10,11 @@ export function addCompletion(
 ): void {
   program.command("completion")
     .description("print what makes a shell complete commands, options, files and keys")
-    .usage("[options] <shell>")
     .addArgument(new Argument("<shell>", "which").choices(SHELL_NAMES))
     // What the scripts themselves ask, behind --.
-    .argument("[typed...]")
-    .configureHelp({
-      visibleArguments: (command) => command.registeredArguments.slice(0, 1),
-    })
+    .allowExcessArguments()
     .addHelpText("after", HELP_TAIL)
-    .action(async (shell: ShellName, typed: string[]) => {
+    .action(async (shell: ShellName, _options, { args: [, ...typed] }: Command) => {
       if (typed.length === 0) {
         const { COMPLETION_SCRIPTS } = await import("../completion/scripts.ts");
         stdout.write(COMPLETION_SCRIPTS[shell]);

@@ -99,7 +99,8 @@ function forBash(text: string, raw: string, breaks: string): string {
   let kept = 0;
   for (let at = 0; at < raw.length; at++) {
     if (raw[at] === "\\") at++;
-    else if (breaks.includes(raw[at]!)) kept = at + 1;
+    // Names of hosts, which bash thinks of there, are replaced with the sign.
+    else if (breaks.includes(raw[at]!)) kept = raw[at] === "@" ? at : at + 1;
   }
   return quoted.slice(kept);
 }

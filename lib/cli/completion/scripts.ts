@@ -48,7 +48,7 @@ _cairn() {
           described+=("\${word//:/\\\\:}:\${entry#*$'\\t'}")
         fi
       done
-      (( $#described )) && _describe -o 'cairn' described
+      (( $#described )) && _describe 'cairn' described
       (( $#keys )) && compadd -- "\${(@)keys}"
       return 0
       ;;
