@@ -61,7 +61,7 @@ const USUAL_OPTIONS: Record<string, string[]> = {
   "--max": ["--limit"],
   "--match": ["--prefix"],
   "--pattern": ["--prefix"],
-  "--from": ["--start"],
+  "--begin": ["--start"],
   "--to": ["--end"],
   "--until": ["--end"],
   "--separator": ["--delimiter"],

@@ -10,8 +10,9 @@ import { CAIRN } from "./cairn_process.ts";
 const SCRIPT = "/usr/bin/script";
 const WAIT_MS_MAX = 60_000;
 // deno-lint-ignore no-control-regex
-const ESCAPES =
-  /\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b[=>]|\x1b\(B|\r|\x07/g;
+const TITLE = /\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)/g;
+// deno-lint-ignore no-control-regex
+const ESCAPES = /\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b[=>]|\x1b\(B|\r|\x07/g;
 
 /** Why there can be no such terminal here; undefined if there can. */
 export function noTerminal(): string | undefined {
@@ -50,7 +51,7 @@ export class TerminalSession implements AsyncDisposable {
 
   /** Everything shown so far, without what moves the cursor or colours. */
   get text(): string {
-    return this.#raw.replace(ESCAPES, "");
+    return this.#raw.replace(TITLE, "").replace(ESCAPES, "");
   }
 
   /** Everything that was written to the terminal. */
