@@ -38,7 +38,11 @@ test("split: what needs another line says so, and where its last word begins", (
 });
 
 test("split: what is quoted is read as it was", () => {
-  const word = fc.string({ unit: "grapheme", minLength: 1 });
+  const special = fc.constantFrom(..."\"'\\$`!# ~*;|<>\t\n", "a", "日");
+  const word = fc.oneof(
+    fc.string({ unit: special, minLength: 1 }),
+    fc.string({ unit: "grapheme", minLength: 1 }),
+  );
   fc.assert(
     fc.property(word, fc.constantFrom("plain", '"', "'"), (text, quoting) => {
       const quoted = quoteWord(text, quoting as "plain");
