@@ -68,6 +68,7 @@ export type {
   SetOptions,
   SetResult,
   StoreStats,
+  UpdateChange,
   ValueInput,
   WriteListener,
   WriteResult,

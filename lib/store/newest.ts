@@ -7,7 +7,7 @@ import type { GroupCommit, PendingWrite } from "./group_commit.ts";
 import { isGone, type Keydir } from "./keydir.ts";
 import type { RecordSource } from "./record_source.ts";
 import { makeEntry } from "./scan.ts";
-import type { BatchOp, Entry, KeyInput } from "./types.ts";
+import type { BatchOp, Entry, KeyInfo, KeyInput, UpdateChange } from "./types.ts";
 
 /** Where newest entries are found. */
 export interface NewestContext {
@@ -27,36 +27,65 @@ export interface NewestContext {
  */
 export function opsOfUpdate(
   context: NewestContext,
-  change: (newest: (key: KeyInput) => Entry | undefined) => BatchOp[],
+  change: UpdateChange,
 ): BatchOp[] {
   let isOver = false;
+  const assertNotOver = () => {
+    if (!isOver) return;
+    throw new KvError(
+      "InvalidArgument",
+      "The change of an update has returned: read within it, or with get",
+    );
+  };
+  const newest = (key: KeyInput) => {
+    assertNotOver();
+    return newestEntry(context, key);
+  };
+  const stat = (key: KeyInput) => {
+    assertNotOver();
+    return newestInfo(context, key);
+  };
   try {
-    return change((key) => {
-      if (isOver) {
-        throw new KvError(
-          "InvalidArgument",
-          "The change of an update has returned: read within it, or with get",
-        );
-      }
-      return newestEntry(context, key);
-    });
+    return change(newest, stat);
   } finally {
     isOver = true;
   }
 }
 
 function newestEntry(context: NewestContext, key: KeyInput): Entry | undefined {
-  const { keydir, source, commit, clock, keyScratch: bytes } = context;
+  const { keydir, source } = context;
+  const found = findNewest(context, key);
+  if (found === undefined) return undefined;
+  if (typeof found === "object") return entryInFlight(textOf(key), found, source);
+  return makeEntry(keydir, found, textOf(key), source.read(found));
+}
+
+/** As {@link newestEntry}, out of memory: no value is read. */
+function newestInfo(context: NewestContext, key: KeyInput): KeyInfo | undefined {
+  const { keydir: { index }, source } = context;
+  const found = findNewest(context, key);
+  if (found === undefined) return undefined;
+  if (typeof found === "object") {
+    return infoOf(found.lsn, source.valueLengthInFlight(found), found.expiresAt);
+  }
+  return infoOf(index.lsn(found), source.valueLength(found), index.expiresAt(found));
+}
+
+/** The newest set of a key: in flight, or the address of its record; undefined if it does not exist. */
+function findNewest(context: NewestContext, key: KeyInput): PendingWrite | number | undefined {
+  const { keydir, commit, clock, keyScratch: bytes } = context;
   const length = encodeKey(key, bytes, 0, context.keyBytesMax);
   const hash = keydir.index.hash(bytes, 0, length);
   const pending = commit?.find(hash, bytes, 0, length);
   if (pending !== undefined) {
-    if (pending.isDelete || isGone(pending.expiresAt, clock)) return undefined;
-    return entryInFlight(textOf(key), pending, source);
+    return pending.isDelete || isGone(pending.expiresAt, clock) ? undefined : pending;
   }
   const address = keydir.index.find(hash, bytes, 0, length);
-  if (address === 0 || keydir.isExpired(address, clock)) return undefined;
-  return makeEntry(keydir, address, textOf(key), source.read(address));
+  return address === 0 || keydir.isExpired(address, clock) ? undefined : address;
+}
+
+function infoOf(version: number, size: number, expiresAt: number): KeyInfo {
+  return expiresAt === 0 ? { version, size } : { version, size, expiresAt };
 }
 
 function entryInFlight(key: string, write: PendingWrite, source: RecordSource): Entry {

@@ -159,6 +159,11 @@ export class RecordSource {
     return frameLength - this.#valueStart(address) - FRAME_TRAILER_BYTES;
   }
 
+  /** As {@link valueLength}, for a set that is not in the index yet. */
+  valueLengthInFlight({ frameLength, keyLength, expiresAt }: PendingWrite): number {
+    return frameLength - valueStartOf(keyLength, expiresAt) - FRAME_TRAILER_BYTES;
+  }
+
   /** Offset of the value in the frame. */
   #valueStart(address: number): number {
     const { index } = this.#keydir;

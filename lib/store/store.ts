@@ -40,6 +40,7 @@ import type {
   SetOptions,
   SetResult,
   StoreStats,
+  UpdateChange,
   ValueInput,
   WriteListener,
   WriteResult,
@@ -406,7 +407,8 @@ export class KvStore implements AsyncDisposable {
   /**
    * Reads and writes at once: nothing comes between what `change` reads and what it wants written.
    * It is called exactly once, before `update` returns, with a function that gives the newest entry
-   * of a key. That may be a write that is not durable yet, so keep what you make of it to yourself
+   * of a key, and another that gives its version, size and expiry, as {@link stat} does, without
+   * reading the value. That may be a write that is not durable yet, so keep what you make of it to yourself
    * until the promise resolves: then both what was read and what was written counts as done, by the
    * store's durability. `change` returns the operations to write, all or nothing as with
    * {@link batch}; with none of them, the version returned is the store's.
@@ -432,9 +434,7 @@ export class KvStore implements AsyncDisposable {
    * console.assert(await increment("visits") === before + 101);
    * ```
    */
-  update(
-    change: (newest: (key: KeyInput) => Entry | undefined) => BatchOp[],
-  ): Promise<WriteResult> {
+  update(change: UpdateChange): Promise<WriteResult> {
     try {
       this.#writable();
       return this.batch(opsOfUpdate(this.#newest, change));

@@ -130,6 +130,15 @@ export interface WriteListener {
   failed(error: unknown): void;
 }
 
+/**
+ * What {@link KvStore.update} calls. `newest` gives the newest entry of a key, and `stat` what is to
+ * be known of it without its value, which takes no read; both only until it returns.
+ */
+export type UpdateChange = (
+  newest: (key: KeyInput) => Entry | undefined,
+  stat: (key: KeyInput) => KeyInfo | undefined,
+) => BatchOp[];
+
 /** One operation of a batch. Deleting a key that does not exist is no error here. */
 export type BatchOp =
   | { op: "set"; key: KeyInput; value: ValueInput; ttl?: number; expiresAt?: number }

@@ -2,10 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import type { Reply } from "../../lib/server/tcp/resp/reply.ts";
 import { RespService } from "../../lib/server/tcp/resp/resp_service.ts";
 import type { Session } from "../../lib/server/tcp/resp/session.ts";
 import type { KvStore } from "../../lib/store/store.ts";
+import { FaultyFileSystem } from "../support/faulty_file_system.ts";
+import { RespWorld } from "../support/resp_peer.ts";
 import { SessionQueue } from "../support/session_queue.ts";
 import { textOf, wordsOf } from "../support/resp_text.ts";
 import { TestClock } from "../support/test_clock.ts";
@@ -214,4 +217,25 @@ test("pipeline: writes of a pipeline, and of many clients, share an fsync", asyn
   await Promise.all(all.map((sent) => sent.all));
   assert.deepEqual(new Sent(world.client(), "get n", "strlen s").replies, ['"16"', ":8"]);
   assert.equal(world.store.stats().syncs - syncs, 1);
+});
+
+test("pipeline: what asks only whether keys exist, and until when, reads no values", async () => {
+  const fs = new FaultyFileSystem(new MemoryFileSystem());
+  await using world = await RespWorld.open({ fileSystem: fs });
+  const peer = world.peer();
+  await peer.expect(["set a 12345", "+OK"], ["set b 1 ex 100", "+OK"]);
+  fs.fail = ({ what }) => what === "read" ? "EIO" : undefined;
+  const replies = await peer.pipeline(
+    "incr n",
+    "exists a b c",
+    "strlen a",
+    "ttl b",
+    "ttl a",
+    "type a",
+    "expire c 100",
+    "setnx a x",
+    "watch a b",
+  );
+  assert.deepEqual(replies, [":1", ":2", ":5", ":100", ":-1", "+string", ":0", ":0", "+OK"]);
+  fs.heal();
 });

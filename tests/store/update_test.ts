@@ -203,3 +203,35 @@ test("a random key is any that exists", async () => {
   clock.advance(5);
   assert.equal(store.randomKey(), undefined);
 });
+
+for (const [name, durability] of DURABILITIES) {
+  test(`${name}: an update is told of keys without reading their values`, async () => {
+    const clock = new TestClock();
+    const fs = new FaultyFileSystem(new MemoryFileSystem());
+    await using store = await openInMemory({ durability, clock }, fs);
+    await store.batch([{ op: "set", key: "old", value: "12345" }, {
+      op: "set",
+      key: "gone",
+      value: "",
+    }]);
+    await store.flush();
+    const expiresAt = clock.now() + 1000;
+    const writes = [
+      store.set("new", "123", { expiresAt }),
+      store.delete("gone"),
+      store.set("over", "1", { ttl: 1 }),
+    ];
+    fs.fail = ({ what }) => what === "read" ? "EIO" : undefined;
+    clock.advance(1);
+    let leaked: (key: string) => unknown = () => undefined;
+    await store.update((_newest, stat) => {
+      leaked = stat;
+      assert.deepEqual(stat("old"), { version: 1, size: 5 });
+      assert.deepEqual(stat("new"), { version: 3, size: 3, expiresAt });
+      assert.deepEqual(["gone", "over", "never"].map(stat), [undefined, undefined, undefined]);
+      return [];
+    });
+    await Promise.all(writes);
+    await failsWith("InvalidArgument", /has returned/, () => leaked("old"));
+  });
+}

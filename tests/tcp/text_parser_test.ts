@@ -6,7 +6,8 @@ import { bytesOf, everySplit, feedText, VALUE_BYTES_MAX } from "./fed_parser.ts"
 const GET_USAGE = "unknown: GET <key>";
 const SET_USAGE = "wrong:  SET <key> <length>, then so many bytes";
 const UNKNOWN =
-  "unknown: The commands are SET <key> <length>, GET <key>, DEL <key> and AUTH <token>";
+  "unknown: The commands are SET <key> <length>, GET <key>, DEL <key> and AUTH <token>; those of " +
+  "Redis, such as PING, come by redis-cli or another client that speaks RESP";
 
 const CASES: [name: string, input: string, found: string[]][] = [
   ["the commands", "SET a 5\nhelloGET a\nDEL a\nAUTH t\n", [

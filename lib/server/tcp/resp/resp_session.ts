@@ -10,7 +10,7 @@
  */
 
 import { RESP_BYTES_TOUCHED_MAX, TCP_OUTPUT_BYTES_CALM } from "../../../limits.ts";
-import type { Entry, KeyInput } from "../../../mod.ts";
+import type { KeyInfo, KeyInput } from "../../../mod.ts";
 import { latin1 } from "./arguments.ts";
 import { type Command, type DataCommand, fitsArity, keysOf, type SweepCommand } from "./command.ts";
 import { unknownCommand } from "./command_lookup.ts";
@@ -218,14 +218,14 @@ export class RespSession implements Session {
    * Executes on the newest state, writes in flight included, and writes what has changed. The reply
    * comes when all that it rests on counts as done.
    */
-  #update(run: (keys: Keyspace, newest: NewestOf) => Reply): Promise<Reply> {
+  #update(run: (keys: Keyspace, stat: StatOf) => Reply): Promise<Reply> {
     let reply: Reply = OK;
     let byteLength = 0;
     this.#writesInFlight++;
-    const replied = this.#store.update((newest) => {
-      const keys = this.#keyspace({ read: newest });
+    const replied = this.#store.update((newest, stat) => {
+      const keys = this.#keyspace({ read: newest, look: stat });
       try {
-        reply = run(keys, newest);
+        reply = run(keys, stat);
       } catch (thrown) {
         reply = this.#errorReply(thrown);
         return [];
@@ -284,8 +284,8 @@ export class RespSession implements Session {
         return this.#exec();
       case "watch":
         if (transaction.isOpen) throw new RespError("ERR WATCH inside MULTI is not allowed");
-        return this.#update((_keys, newest) => {
-          const versions = args.slice(1).map((key) => newest(key)?.version ?? 0);
+        return this.#update((_keys, stat) => {
+          const versions = args.slice(1).map((key) => stat(key)?.version ?? 0);
           versions.forEach((version, index) => transaction.watch(args[index + 1]!, version));
           return OK;
         });
@@ -310,19 +310,19 @@ export class RespSession implements Session {
     }
     const writes = queue.some(({ command }) => command.flags.includes("write"));
     if (writes || this.#hasWritesInFlight) {
-      return this.#update((keys, newest) => this.#runQueue(keys, newest, queue, watched));
+      return this.#update((keys, stat) => this.#runQueue(keys, stat, queue, watched));
     }
-    const versionOf = (key: KeyInput) => this.#store.stat(key);
-    return this.#runQueue(this.#keyspace(this.#durable), versionOf, queue, watched);
+    const stat = (key: KeyInput) => this.#store.stat(key);
+    return this.#runQueue(this.#keyspace(this.#durable), stat, queue, watched);
   }
 
   #runQueue(
     keys: Keyspace,
-    stateOf: (key: Uint8Array) => { version: number } | undefined,
+    stat: StatOf,
     queue: readonly QueuedCommand[],
     watched: readonly WatchedKey[],
   ): Reply {
-    if (watched.some(({ key, version }) => (stateOf(key)?.version ?? 0) !== version)) {
+    if (watched.some(({ key, version }) => (stat(key)?.version ?? 0) !== version)) {
       return NULL_ARRAY;
     }
     const replies = queue.map((queued) => this.#runQueued(queued, keys));
@@ -369,5 +369,5 @@ export class RespSession implements Session {
   };
 }
 
-/** Gives the newest entry of a key. */
-type NewestOf = (key: KeyInput) => Entry | undefined;
+/** Tells of a key without reading its value. */
+type StatOf = (key: KeyInput) => KeyInfo | undefined;

@@ -13,6 +13,7 @@ import type {
   SetOptions,
   SetResult,
   StoreStats,
+  UpdateChange,
   ValueInput,
   WriteResult,
 } from "../../../mod.ts";
@@ -38,9 +39,7 @@ export interface RespStore {
   /** As `KvStore.batch`. */
   batch(ops: BatchOp[], options?: BatchOptions): Promise<WriteResult>;
   /** As `KvStore.update`. */
-  update(
-    change: (newest: (key: KeyInput) => Entry | undefined) => BatchOp[],
-  ): Promise<WriteResult>;
+  update(change: UpdateChange): Promise<WriteResult>;
   /** As `KvStore.randomKey`. */
   randomKey(): string | undefined;
   /** As `KvStore.scan`. */

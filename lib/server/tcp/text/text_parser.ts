@@ -27,7 +27,8 @@ const USAGE: Record<TextCommandName, string> = {
   SET: "SET <key> <length>, then so many bytes",
   DEL: "DEL <key>",
   AUTH: "AUTH <token>",
-  unknown: "The commands are SET <key> <length>, GET <key>, DEL <key> and AUTH <token>",
+  unknown: "The commands are SET <key> <length>, GET <key>, DEL <key> and AUTH <token>; those of " +
+    "Redis, such as PING, come by redis-cli or another client that speaks RESP",
 };
 
 /** The parser of one connection. */

@@ -47,8 +47,8 @@ async function deleteBatch(store: RespStore, batch: readonly BatchCheck[]): Prom
   } catch (error) {
     if (!(error instanceof KvError) || error.code !== "ConditionFailed") throw error;
     // Some of them have changed: only the others go.
-    await store.update((newest) =>
-      batch.filter(({ key, version }) => newest(key)?.version === version)
+    await store.update((_newest, stat) =>
+      batch.filter(({ key, version }) => stat(key)?.version === version)
         .map(({ key }) => ({ op: "del", key }))
     );
   }
