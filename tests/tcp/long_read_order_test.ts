@@ -69,3 +69,31 @@ for (const { name, pipeline, expected } of PROTOCOLS) {
     }
   });
 }
+
+for (const { name, pipeline } of PROTOCOLS) {
+  test(`${name}: what has waited for its turn is not read for a client that has left`, async () => {
+    const fileSystem = new InterceptingFileSystem(new MemoryFileSystem());
+    await using service = await TcpService.start({ limits: { longReadBytesMax: LENGTH } }, {
+      fileSystem,
+    });
+    using gate = new Gate();
+    await service.store.set("key", long);
+    let reads = 0;
+    fileSystem.beforeReadAsync = () => {
+      reads++;
+      return gate.pass();
+    };
+    const clients = [service.connect(), service.connect(), service.connect()];
+    for (const client of clients) client.send(pipeline("key"));
+    await service.settle();
+    const readsOfOne = reads;
+    clients[1]!.leave();
+    gate.open();
+    for (let round = 0; round < 200 && clients[2]!.text === ""; round++) await service.settle();
+    for (let round = 0; round < 5; round++) await service.settle();
+    assert.notEqual(clients[2]!.text, "");
+    assert.equal(clients[1]!.text, "");
+    assert.equal(reads, 2 * readsOfOne);
+    for (const client of clients) client.leave();
+  });
+}

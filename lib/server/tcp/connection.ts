@@ -126,6 +126,7 @@ export class Connection implements TransportEvents, SessionConnection {
     this.#window.clear();
     this.#countInput();
     this.#session?.close();
+    this.#text.close();
     this.#onClosed(this);
   }
 

@@ -19,13 +19,20 @@ export class LongReads {
     this.#bytesMax = bytesMax;
   }
 
-  /** Calls `read` when there is room for so many bytes, at once as a rule; settles as it does. */
-  async read<Value>(byteLength: number, read: () => Promise<Value>): Promise<Value> {
+  /**
+   * Calls `read` when there is room for so many bytes, at once as a rule; settles as it does. For a
+   * client that has left meanwhile nothing is read, and undefined is what it does not get.
+   */
+  async read<Value>(
+    byteLength: number,
+    read: () => Promise<Value>,
+    hasLeft: () => boolean,
+  ): Promise<Value | undefined> {
     if (this.#waiting.length > 0 || !this.#fits(byteLength)) {
       await new Promise<void>((begin) => this.#waiting.push({ byteLength, begin }));
     } else this.#bytes += byteLength;
     try {
-      return await read();
+      return hasLeft() ? undefined : await read();
     } finally {
       this.#bytes -= byteLength;
       this.#beginNext();

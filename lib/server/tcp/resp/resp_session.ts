@@ -164,7 +164,7 @@ export class RespSession implements Session {
       const { longReads } = this.#service;
       const copy = new Uint8Array(key);
       this.#longReads++;
-      const value = longReads.read(info.size, () => this.#store.get(copy));
+      const value = longReads.read(info.size, () => this.#store.get(copy), this.#hasLeft);
       return value.then(bulk, this.#errorReply).finally(this.#endLongRead);
     }
     // Also if there is none: it is the reads that are counted.
@@ -196,7 +196,8 @@ export class RespSession implements Session {
       const keys = keysOf(command, args);
       // All are looked up before anything is waited for: they are as of one moment.
       const read = () => Promise.all(keys.map((key) => this.#store.get(key)));
-      const values = await this.#service.longReads.read(byteLength, read);
+      const { longReads } = this.#service;
+      const values = await longReads.read(byteLength, read, this.#hasLeft) ?? [];
       const valueByKey = new Map(keys.map((key, index) => [latin1(key), values[index]]));
       const found = (key: Uint8Array) => {
         const value = valueByKey.get(latin1(key));
@@ -209,6 +210,8 @@ export class RespSession implements Session {
       this.#endLongRead();
     }
   }
+
+  #hasLeft = (): boolean => this.#client.isGone;
 
   #endLongRead = (): void => {
     this.#longReads--;

@@ -50,6 +50,7 @@ export class TextSession {
   #access: Access | undefined;
   #writesInFlight = 0;
   #isReading = false;
+  #isClosed = false;
   /** Version of the newest set that {@link setNow} executed. */
   #lastSet = 0;
 
@@ -63,6 +64,11 @@ export class TextSession {
   /** Whether a token is needed first. */
   get isRestricted(): boolean {
     return this.#access === undefined;
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** Whether a command can only be executed when some before it are answered. */
@@ -181,7 +187,7 @@ export class TextSession {
     this.#isReading = true;
     try {
       const { longReads, store } = this.#context;
-      const value = await longReads.read(byteLength, () => store.get(key));
+      const value = await longReads.read(byteLength, () => store.get(key), () => this.#isClosed);
       return value === undefined ? NOT_FOUND : valueReply(value);
     } catch (error) {
       return this.#failed(error);
