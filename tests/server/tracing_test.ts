@@ -1,69 +1,14 @@
 import assert from "node:assert/strict";
-import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
-import { type Context, context, ROOT_CONTEXT, SpanKind, trace } from "@opentelemetry/api";
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  type ReadableSpan,
-  SimpleSpanProcessor,
-} from "@opentelemetry/sdk-trace-base";
+import { SpanKind } from "@opentelemetry/api";
 import { KvError } from "../../lib/mod.ts";
 import { createApp } from "../../lib/server/http/mod.ts";
+import { Sdk } from "../support/tracing_sdk.ts";
 import { ObservedService } from "./observed_service.ts";
 import { stubStore } from "./stub_store.ts";
 
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_ID = "b7ad6b7169203331";
-
-/** What an application that traces registers: an SDK, and how contexts follow its calls. */
-class Sdk implements Disposable {
-  readonly exporter = new InMemorySpanExporter();
-
-  constructor() {
-    const spanProcessors = [new SimpleSpanProcessor(this.exporter)];
-    assert(trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors })));
-    assert(context.setGlobalContextManager(new StorageContextManager()));
-  }
-
-  spans(): ReadableSpan[] {
-    return this.exporter.getFinishedSpans();
-  }
-
-  [Symbol.dispose](): void {
-    trace.disable();
-    context.disable();
-  }
-}
-
-class StorageContextManager {
-  #storage = new AsyncLocalStorage<Context>();
-
-  active(): Context {
-    return this.#storage.getStore() ?? ROOT_CONTEXT;
-  }
-
-  with<Args extends unknown[], Result>(
-    active: Context,
-    work: (...args: Args) => Result,
-    self?: unknown,
-    ...args: Args
-  ): Result {
-    return this.#storage.run(active, () => work.apply(self, args));
-  }
-
-  bind<Target>(_active: Context, target: Target): Target {
-    return target;
-  }
-
-  enable(): this {
-    return this;
-  }
-
-  disable(): this {
-    return this;
-  }
-}
 
 test("tracing: a span for the request, and below it those of the store's operations", async () => {
   using sdk = new Sdk();

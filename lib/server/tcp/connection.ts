@@ -84,7 +84,7 @@ export class Connection implements TransportEvents, SessionConnection {
     const { valueBytesMax: bulkBytesMax, commandBytesMax } = limits;
     this.#respParser = new RespParser({ bulkBytesMax, commandBytesMax });
     this.#text = new TextSession(text, transport.remoteHost);
-    this.#replies = new ReplyLine(context, id, () => this.#turn());
+    this.#replies = new ReplyLine(context, this, () => this.#turn());
     this.#pace = new Pace(limits, clock.monotonic());
   }
 
@@ -247,7 +247,9 @@ export class Connection implements TransportEvents, SessionConnection {
       this.#pace.commandEnded();
       const { usual } = this.#context;
       if (!usual.stepText(parser, this.#text, this.#replies, this.#turnStartedAt)) {
-        this.#take(textCommand(name), 0, this.#text.execute(parser));
+        const command = textCommand(name);
+        const execute = () => this.#text.execute(parser);
+        this.#take(command, 0, this.#replies.traced(command, "text", execute));
       }
     }
     parser.finish(this.#window);
@@ -270,7 +272,8 @@ export class Connection implements TransportEvents, SessionConnection {
       }
       this.#pace.commandEnded();
       const command = respCommand(parser.args[0]!);
-      const reply = this.#executeResp(session, parser.args);
+      const execute = () => this.#executeResp(session, parser.args);
+      const reply = this.#replies.traced(command, "resp", execute);
       this.#take(command, session.protocol, reply);
     }
     parser.finish(this.#window);

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../../clock.ts";
 import type { Logger } from "../../telemetry/logger.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import type { HeldBytes } from "./outbox.ts";
 import type { ReplyBuffer } from "./reply_buffer.ts";
 import type { Reply } from "./resp/reply.ts";
@@ -59,6 +60,7 @@ export interface ConnectionContext {
   /** Sets that are not answered yet. */
   sets: SetsInFlight;
   usual: UsualCommands;
+  tracing: Tracing;
   /** What RESP answers to a command that has failed. */
   respRefusal: (error: unknown) => Reply;
   /** Commands that take so many milliseconds or longer are logged as slow. */

@@ -1,5 +1,6 @@
 /** A reply that a connection owes, or the replies to sets that were one behind the other. */
 
+import type { Span } from "@opentelemetry/api";
 import type { Reply } from "./resp/reply.ts";
 import type { TextReply } from "./text/text_reply.ts";
 
@@ -22,6 +23,8 @@ export class OwedReply {
   readonly command: number;
   readonly protocol: ReplyProtocol;
   readonly startedAt: number;
+  /** Ended when the reply is written; undefined while nobody collects spans. */
+  span: Span | undefined;
   /** Undefined until it is known; of sets, the reply to those that are not done. */
   reply: AnyReply | undefined;
   /** Versions of the sets whose replies these are; 0 for another command. */

@@ -1,9 +1,12 @@
 /** Replies of one connection, sent in the order of its commands, whichever is known first. */
 
-import { commandName } from "./command_counts.ts";
+import type { Span } from "@opentelemetry/api";
+import { endCommand } from "../telemetry/tracing.ts";
+import { commandName, type CommandResult } from "./command_counts.ts";
 import type { ConnectionContext } from "./connection_context.ts";
 import { type AnyReply, OwedReply, type ReplyOwner, type ReplyProtocol } from "./owed_reply.ts";
 import type { Reply } from "./resp/reply.ts";
+import type { SessionConnection } from "./resp/session.ts";
 import { OK_BYTES as RESP_OK } from "./resp/resp_encoder.ts";
 import { failureReply, OK_BYTES as TEXT_OK, type TextReply } from "./text/text_reply.ts";
 
@@ -17,14 +20,16 @@ export class ReplyLine implements ReplyOwner {
   length = 0;
 
   readonly #context: ConnectionContext;
-  readonly #connection: number;
+  readonly #connection: SessionConnection;
   readonly #onReady: () => void;
   #owed: OwedReply[] = [];
   #head = 0;
   #isReadyTold = false;
+  /** Of the command whose reply is to be added next. */
+  #span: Span | undefined;
 
   /** `onReady` is called soon after replies became known; then {@link writeReady}. */
-  constructor(context: ConnectionContext, connection: number, onReady: () => void) {
+  constructor(context: ConnectionContext, connection: SessionConnection, onReady: () => void) {
     this.#context = context;
     this.#connection = connection;
     this.#onReady = onReady;
@@ -36,6 +41,17 @@ export class ReplyLine implements ReplyOwner {
     return owed === undefined ? undefined : owed.protocol !== 0;
   }
 
+  /** Executes a command, whose reply is to be added next, within a span while somebody wants those. */
+  traced<Result>(command: number, protocol: "text" | "resp", execute: () => Result): Result {
+    const { tracing } = this.#context;
+    if (!tracing.enabled) return execute();
+    const name = commandName(command).toUpperCase();
+    const host = this.#connection.remoteAddress.replace(/:\d+$/, "");
+    const { span, context } = tracing.beginCommand(name, protocol, host);
+    this.#span = span;
+    return tracing.run(context, execute);
+  }
+
   /** Takes a reply, and writes it at once if none before it is owed. */
   add(
     command: number,
@@ -43,12 +59,17 @@ export class ReplyLine implements ReplyOwner {
     reply: AnyReply | Promise<AnyReply>,
     startedAt: number,
   ): void {
-    if (!(reply instanceof Promise)) {
-      if (this.length === 0) this.#write(command, protocol, reply);
-      else this.#push(new OwedReply(this, command, protocol, startedAt)).reply = reply;
-      return;
+    const span = this.#span;
+    this.#span = undefined;
+    if (!(reply instanceof Promise) && this.length === 0) {
+      return this.#write(command, protocol, reply, span);
     }
     const owed = this.#push(new OwedReply(this, command, protocol, startedAt));
+    owed.span = span;
+    if (!(reply instanceof Promise)) {
+      owed.reply = reply;
+      return;
+    }
     reply.then(
       (known) => this.#settle(owed, known),
       (error) => this.#settle(owed, this.failure(protocol, error)),
@@ -104,6 +125,7 @@ export class ReplyLine implements ReplyOwner {
 
   /** Owes nothing any more. */
   clear(): void {
+    for (let at = this.#head; at < this.#owed.length; at++) this.#owed[at]!.span?.end();
     this.#owed = [];
     this.#head = 0;
     this.length = 0;
@@ -126,12 +148,12 @@ export class ReplyLine implements ReplyOwner {
     });
   }
 
-  #writeOwed({ command, protocol, count, done, reply }: OwedReply): void {
+  #writeOwed({ command, protocol, count, done, reply, span }: OwedReply): void {
     this.length -= count;
     if (done > 0) this.#writeDone(command, protocol, done);
     if (reply === undefined) return;
     for (let rest = count - Math.max(0, done); rest > 0; rest--) {
-      this.#write(command, protocol, reply);
+      this.#write(command, protocol, reply, span);
     }
   }
 
@@ -141,22 +163,24 @@ export class ReplyLine implements ReplyOwner {
     metrics.commands.add(command, "ok", count);
   }
 
-  #write(command: number, protocol: ReplyProtocol, reply: AnyReply): void {
+  #write(command: number, protocol: ReplyProtocol, reply: AnyReply, span?: Span): void {
     const { output, encoder, metrics } = this.#context;
-    if (protocol === 0) {
-      metrics.commands.add(command, (reply as TextReply)(output));
-      return;
+    let result: CommandResult;
+    if (protocol === 0) result = (reply as TextReply)(output);
+    else {
+      encoder.begin(protocol);
+      (reply as Reply)(encoder);
+      result = encoder.isError ? "error" : "ok";
     }
-    encoder.begin(protocol);
-    (reply as Reply)(encoder);
-    metrics.commands.add(command, encoder.isError ? "error" : "ok");
+    metrics.commands.add(command, result);
+    if (span !== undefined) endCommand(span, result === "error");
   }
 
   #noteSlow(command: number, durationMs: number): void {
     this.#context.logger.warn("{command} was slow: {durationMs} ms", {
       command: commandName(command),
       durationMs: Math.round(durationMs * 1000) / 1000,
-      connection: this.#connection,
+      connection: this.#connection.id,
     });
   }
 }

@@ -178,6 +178,7 @@ export class TcpServer implements AsyncDisposable {
       text: { store: observed, direct, access, onFailure, longReads },
       createSession: options.createSession ?? ((connection) => resp.open(connection)),
       sets: new SetsInFlight(direct),
+      tracing: telemetry.tracing,
       usual: new UsualCommands(limits, output, encoder, metrics),
       respRefusal: (error) => resp.errorReply(error),
       slowRequestMs,

@@ -47,6 +47,25 @@ export class Tracing {
     return { span, context: trace.setSpan(parent, span) };
   }
 
+  /** Begins the span of a command that came by TCP, in this protocol. Only while {@link enabled}. */
+  beginCommand(
+    name: string,
+    protocol: "text" | "resp",
+    clientAddress: string,
+  ): { span: Span; context: Context } {
+    const span = this.#tracer!.startSpan(name, {
+      kind: SpanKind.SERVER,
+      attributes: {
+        "db.system.name": "cairn",
+        "db.operation.name": name,
+        "network.transport": "tcp",
+        "network.protocol.name": protocol,
+        "client.address": clientAddress,
+      },
+    });
+    return { span, context: trace.setSpan(context.active(), span) };
+  }
+
   /** Begins the span of an operation of the store, within whichever is active. */
   beginOperation(operation: Operation): { span: Span; context: Context } {
     const span = this.#tracer!.startSpan(`cairn ${operation}`, {
@@ -67,6 +86,15 @@ export function noteOperationError(span: Span, error: unknown): void {
   span.setAttribute("error.type", error instanceof KvError ? error.code : nameOf(error));
   if (resultOf(error) !== "error") return;
   span.setStatus({ code: SpanStatusCode.ERROR });
+}
+
+/**
+ * Ends the span of a command. An error is what it was answered with; whether it was the store's fault
+ * is told by the spans of the store's operations.
+ */
+export function endCommand(span: Span, isError: boolean): void {
+  if (isError) span.setAttribute("error.type", "reply");
+  span.end();
 }
 
 /** Notes on a span which status a request was answered with. */
