@@ -63,6 +63,7 @@ export type {
   KeyInfo,
   KeyInput,
   OpenOptions,
+  ReadOptions,
   ReplayStats,
   ScanOptions,
   SetOptions,
@@ -70,6 +71,7 @@ export type {
   StoreStats,
   UpdateChange,
   ValueInput,
+  ValueTarget,
   WriteListener,
   WriteResult,
 } from "./store/types.ts";

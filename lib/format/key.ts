@@ -29,7 +29,9 @@ export function encodeKey(
     }
     return length;
   }
-  return copyKeyBytes(key, target, at, keyBytesMax);
+  checkKeyBytes(key, keyBytesMax);
+  target.set(key, at);
+  return key.length;
 }
 
 /** Room that {@link encodeKey} may need for a key, in bytes. */
@@ -74,15 +76,10 @@ function encodeNonAsciiKey(
   return written;
 }
 
-function copyKeyBytes(
-  key: Uint8Array,
-  target: Uint8Array,
-  at: number,
-  keyBytesMax: number,
-): number {
+/** Throws `InvalidKey` unless these bytes can be a key. */
+export function checkKeyBytes(key: Uint8Array, keyBytesMax: number): void {
   assertBytes(key);
-  const length = key.length;
-  if (length === 0 || length > keyBytesMax) throw invalidKeyLength(key, length, keyBytesMax);
+  checkKeyLength(key, keyBytesMax);
   if (!isUtf8(key)) {
     throw new KvError(
       "InvalidKey",
@@ -90,8 +87,11 @@ function copyKeyBytes(
         `for example as hexadecimal`,
     );
   }
-  target.set(key, at);
-  return length;
+}
+
+function checkKeyLength(key: Uint8Array, keyBytesMax: number): void {
+  const { length } = key;
+  if (length === 0 || length > keyBytesMax) throw invalidKeyLength(key, length, keyBytesMax);
 }
 
 function invalidKeyLength(

@@ -99,7 +99,7 @@ class StoreAccess implements DirectAccess {
 
   copyValue(address: number, target: Uint8Array, at: number): void {
     this.#context.onRead(address);
-    this.#context.source.readInto(address, target, at);
+    this.#context.source.copy(address, target, at);
   }
 
   set(

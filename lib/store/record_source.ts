@@ -29,6 +29,9 @@ export const BLOCKING_READ_BYTES_MAX = SCRATCH_BYTES;
  */
 const UNMAPPED_READS_MAX = 1024;
 
+/** Up to this length a loop copies faster than a call. */
+const LOOP_BYTES_MAX = 128;
+
 /** Reads values. */
 export class RecordSource {
   #keydir: Keydir;
@@ -36,6 +39,8 @@ export class RecordSource {
   #logger: Logger;
   #memoryMap: boolean;
   #scratch: ByteBuffer = allocateBuffer(SCRATCH_BYTES);
+  /** Where in its buffer the frame begins that was loaded last. */
+  #at = 0;
 
   /** `writer` is undefined in a store that was opened for reading only. */
   constructor(
@@ -52,63 +57,56 @@ export class RecordSource {
 
   /** The value of the record at `address`, as bytes of the caller's own. */
   read(address: number): Uint8Array {
-    const { index, segments } = this.#keydir;
-    return this.#readFrame(
-      segments.get(index.fileId(address)),
-      index.offset(address),
-      index.frameLength(address),
-      this.#valueStart(address),
-      index.crc(address),
-    );
+    const { index } = this.#keydir;
+    const frameLength = index.frameLength(address);
+    const { bytes } = this.#frameOf(address, frameLength);
+    const end = this.#at + frameLength - FRAME_TRAILER_BYTES;
+    return bytes.slice(this.#at + this.#valueStart(address), end);
   }
 
-  /** As {@link read}, but copies the value to `target`, from `at` on. */
-  readInto(address: number, target: Uint8Array, at: number): void {
-    const { index, segments } = this.#keydir;
-    const segment = segments.get(index.fileId(address));
-    const offset = index.offset(address);
+  /** Copies the value of the record at `address` into `target` from `targetAt` on. */
+  copy(address: number, target: Uint8Array, targetAt: number): void {
+    const { index } = this.#keydir;
     const frameLength = index.frameLength(address);
-    const buffer = this.#load(segment, offset, frameLength);
-    const begin = this.#placeIn(buffer, offset);
-    this.#check(buffer, begin, frameLength, index.crc(address), segment, offset);
-    const end = begin + frameLength - FRAME_TRAILER_BYTES;
-    copyBytes(buffer.bytes, begin + this.#valueStart(address), end, target, at);
+    const { bytes } = this.#frameOf(address, frameLength);
+    const start = this.#at + this.#valueStart(address);
+    const length = this.#at + frameLength - FRAME_TRAILER_BYTES - start;
+    if (length > LOOP_BYTES_MAX) {
+      copyBytes(bytes, start, start + length, target, targetAt);
+    } else {
+      for (let index = 0; index < length; index++) target[targetAt + index] = bytes[start + index]!;
+    }
   }
 
   /** As {@link read}, for a set that is not in the index yet. */
   readInFlight(write: PendingWrite): Uint8Array {
     const { segment, offset, frameLength, keyLength, expiresAt, crc } = write;
-    const valueStart = valueStartOf(keyLength, expiresAt);
-    return this.#readFrame(segment, offset, frameLength, valueStart, crc);
+    const { bytes } = this.#load(segment, offset, frameLength, crc);
+    const end = this.#at + frameLength - FRAME_TRAILER_BYTES;
+    return bytes.slice(this.#at + valueStartOf(keyLength, expiresAt), end);
   }
 
-  #readFrame(
-    segment: Segment,
-    offset: number,
-    frameLength: number,
-    valueStart: number,
-    crc: number,
-  ): Uint8Array {
-    const buffer = this.#load(segment, offset, frameLength);
-    const at = this.#placeIn(buffer, offset);
-    return this.#take(buffer, at, frameLength, valueStart, crc, segment, offset);
+  #frameOf(address: number, frameLength: number): ByteBuffer {
+    const { index, segments } = this.#keydir;
+    const segment = segments.get(index.fileId(address));
+    return this.#load(segment, index.offset(address), frameLength, index.crc(address));
   }
 
-  /** A buffer that holds the frame: the writer's, or one in which it is at the beginning. */
-  #load(segment: Segment, offset: number, frameLength: number): ByteBuffer {
+  /** The buffer that has a frame, checked, from `#at` on. Good until the next call. */
+  #load(segment: Segment, offset: number, frameLength: number, crc: number): ByteBuffer {
     const writer = this.#writer;
     if (writer !== undefined && segment === writer.segment && offset >= writer.bufferStart) {
+      this.#at = offset - writer.bufferStart;
+      this.#check(writer.buffer, this.#at, frameLength, crc, segment, offset);
       return writer.buffer;
     }
     if (offset + frameLength > segment.mappedLength && this.#memoryMap) this.#mapIfWorthIt(segment);
     const buffer = frameLength <= SCRATCH_BYTES ? this.#scratch : allocateBuffer(frameLength);
     const count = readFully(segment.file, buffer.bytes, 0, frameLength, offset);
     if (count < frameLength) throw this.#damaged(segment, offset, "the file ends inside it");
+    this.#at = 0;
+    this.#check(buffer, 0, frameLength, crc, segment, offset);
     return buffer;
-  }
-
-  #placeIn(buffer: ByteBuffer, offset: number): number {
-    return buffer === this.#writer?.buffer ? offset - this.#writer.bufferStart : 0;
   }
 
   /** Maps a segment as far as it is certain to stay, after many reads of what is not mapped of it. */
@@ -150,7 +148,8 @@ export class RecordSource {
     } finally {
       segment.unpin();
     }
-    return this.#take(buffer, 0, frameLength, valueStart, crc, segment, offset);
+    this.#check(buffer, 0, frameLength, crc, segment, offset);
+    return buffer.bytes.slice(valueStart, frameLength - FRAME_TRAILER_BYTES);
   }
 
   /** Length of the value of the record at `address`, in bytes. */
@@ -170,19 +169,7 @@ export class RecordSource {
     return valueStartOf(index.keyLength(address), index.expiresAt(address));
   }
 
-  #take(
-    buffer: ByteBuffer,
-    at: number,
-    frameLength: number,
-    valueStart: number,
-    crc: number,
-    segment: Segment,
-    offset: number,
-  ): Uint8Array {
-    this.#check(buffer, at, frameLength, crc, segment, offset);
-    return buffer.bytes.slice(at + valueStart, at + frameLength - FRAME_TRAILER_BYTES);
-  }
-
+  /** Throws unless the frame at `at` is the one that the index means, and whole. */
   #check(
     buffer: ByteBuffer,
     at: number,

@@ -2,7 +2,7 @@
 
 import { systemClock } from "../clock.ts";
 import { KvError } from "../errors.ts";
-import { decodeKey, encodeKey } from "../format/key.ts";
+import { checkKeyBytes, decodeKey, encodeKey } from "../format/key.ts";
 import { formatNodeId } from "../format/node_id.ts";
 import { defaultFileSystem } from "../fs/default.ts";
 import type { ActiveFile } from "../log/active_file.ts";
@@ -21,6 +21,7 @@ import { type OpenedLog, openForReading, openForWriting } from "./open_log.ts";
 import { type ResolvedOptions, resolveOptions, showValue } from "./options.ts";
 import { RecordSource } from "./record_source.ts";
 import { type NewestContext, opsOfUpdate } from "./newest.ts";
+import { checkKeyRange, checkReadOptions } from "./read_arguments.ts";
 import { randomAddress } from "./random_address.ts";
 import { checkScanOptions, keyBytesAt, keyText, makeEntry, scan } from "./scan.ts";
 import { checkCopyArguments, Snapshots } from "./snapshots.ts";
@@ -35,6 +36,7 @@ import type {
   KeyInfo,
   KeyInput,
   OpenOptions,
+  ReadOptions,
   ReplayStats,
   ScanOptions,
   SetOptions,
@@ -42,6 +44,7 @@ import type {
   StoreStats,
   UpdateChange,
   ValueInput,
+  ValueTarget,
   WriteListener,
   WriteResult,
 } from "./types.ts";
@@ -471,13 +474,40 @@ export class KvStore implements AsyncDisposable {
     return entry;
   }
 
-  /** As {@link getEntry}, blocking. */
-  getEntrySync(key: KeyInput): Entry | undefined {
+  /** As {@link getEntry}, blocking; long values can be left out. */
+  getEntrySync(key: KeyInput, options?: ReadOptions): Entry | undefined {
+    const valueBytesMax = options === undefined ? Infinity : checkReadOptions(options);
     const address = this.#locate(key);
     if (address === 0) return undefined;
     const entry = this.#entryWithoutValue(key, address);
-    entry.value = this.#source.read(address);
+    const size = this.#source.valueLength(address);
+    if (size > valueBytesMax) entry.size = size;
+    else entry.value = this.#source.read(address);
     return entry;
+  }
+
+  /**
+   * As {@link getSync}, for those who have keys as bytes among others and send values on: the key is
+   * `length` bytes of `bytes` from `start`, and the value is copied to where `target` wants it,
+   * without an object in between. Returns the value's length; -1 if `target` did without it, and
+   * undefined if there is none. When it throws, room that was reserved has not been filled. Throws as
+   * {@link get} rejects, and `InvalidArgument` for a key that is not within `bytes`.
+   */
+  readInto(
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    target: ValueTarget,
+  ): number | undefined {
+    this.#assertOpen();
+    checkKeyRange(bytes, start, length);
+    const address = this.#locateBytes(bytes, start, length);
+    if (address === 0) return undefined;
+    const byteLength = this.#source.valueLength(address);
+    const at = target.reserve(byteLength);
+    if (at < 0) return -1;
+    this.#source.copy(address, target.bytes, at);
+    return byteLength;
   }
 
   /** Whether a key exists. Looks into memory only. */
@@ -766,10 +796,26 @@ export class KvStore implements AsyncDisposable {
   /** The address of a key's record in the index, 0 if it does not exist. */
   #locate(key: KeyInput): number {
     this.#assertOpen();
-    const { index } = this.#keydir;
+    if (typeof key !== "string") return this.#locateBytes(key, 0, key?.length);
     const bytes = this.#keyScratch;
-    const length = encodeKey(key, bytes, 0, this.#options.keyBytesMax);
-    const address = index.find(index.hash(bytes, 0, length), bytes, 0, length);
+    return this.#find(bytes, 0, encodeKey(key, bytes, 0, this.#options.keyBytesMax));
+  }
+
+  /** As {@link #locate}. Whether they can be a key at all is asked only where there is none. */
+  #locateBytes(bytes: Uint8Array, start: number, length: number): number {
+    const { keyBytesMax } = this.#options;
+    if (bytes instanceof Uint8Array && length <= keyBytesMax) {
+      const address = this.#find(bytes, start, length);
+      if (address !== 0) return address;
+    }
+    const key = bytes instanceof Uint8Array ? bytes.subarray(start, start + length) : bytes;
+    checkKeyBytes(key, keyBytesMax);
+    return 0;
+  }
+
+  #find(bytes: Uint8Array, start: number, length: number): number {
+    const { index } = this.#keydir;
+    const address = index.find(index.hash(bytes, start, length), bytes, start, length);
     if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;
     if (this.#commands.enabled) this.#noteRead(address);
     return address;

@@ -86,6 +86,26 @@ export interface OpenOptions {
   random?: RandomSource;
 }
 
+/** Options of {@link KvStore.getEntrySync}. */
+export interface ReadOptions {
+  /**
+   * A value longer than this is left out: the entry then has its length as `size`, and an empty value.
+   * 0 or more (default: no value is left out).
+   */
+  valueBytesMax?: number;
+}
+
+/** Where {@link KvStore.readInto} puts a value. */
+export interface ValueTarget {
+  /** What values are copied into. Looked at after `reserve` was called, which may replace it. */
+  readonly bytes: Uint8Array;
+  /**
+   * Makes room for a value of `byteLength` bytes. Returns where in `bytes` it shall begin, or -1 to do
+   * without it. Must not call the store.
+   */
+  reserve(byteLength: number): number;
+}
+
 /** Options of {@link KvStore.set}. */
 export interface SetOptions {
   /** Time to live in milliseconds, a positive integer; afterwards the key is as if deleted. */
@@ -168,7 +188,7 @@ export interface Entry {
   version: number;
   /** When it expires, in milliseconds since the epoch; absent if it does not. */
   expiresAt?: number;
-  /** Length of the value in bytes, where a scan with `values: false` left the value itself out. */
+  /** Length of the value in bytes, where the value itself was left out (`values: false`, `valueBytesMax`). */
   size?: number;
 }
 

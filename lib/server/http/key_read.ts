@@ -8,6 +8,7 @@ import {
   matchHolds,
   NO_PRECONDITIONS,
   noneMatchHolds,
+  type Preconditions,
   preconditionsOf,
 } from "./preconditions.ts";
 import { HttpError } from "./problem.ts";
@@ -16,7 +17,7 @@ import { heldRead } from "./response_memory.ts";
 import type { Service } from "./route.ts";
 
 /** Longer values are read on another thread. */
-const BLOCKING_READ_BYTES_MAX = 32 * 1024;
+const SHORT_VALUES = { valueBytesMax: 32 * 1024 };
 /**
  * The headers of answers. Filled in anew for each and copied by its Response as a whole, which is
  * quicker than to give them to it one by one; the first four stay as they are.
@@ -38,13 +39,14 @@ export function readKey({ store }: Service, request: Request): Response | Promis
   const key = keyOf(request);
   queryOf(request, []);
   const { headers } = request;
-  const info = store.stat(key);
-  const refused = refusedByPreconditions(info, headers);
-  if (refused !== undefined) return refused;
-  if (info === undefined || info.size <= BLOCKING_READ_BYTES_MAX) {
-    return answer(key, store.getEntrySync(key), headers);
+  const preconditions = preconditionsOf(headers);
+  if (preconditions !== NO_PRECONDITIONS) {
+    const refused = refusedBy(preconditions, store.stat(key));
+    if (refused !== undefined) return refused;
   }
-  return heldRead(request, info.size, async () => answer(key, await store.getEntry(key), headers));
+  const entry = store.getEntrySync(key, SHORT_VALUES);
+  if (entry?.size === undefined) return answer(key, entry, headers);
+  return heldRead(request, entry.size, async () => answer(key, await store.getEntry(key), headers));
 }
 
 /** Answers HEAD, from the index alone. */
@@ -52,18 +54,17 @@ export function describeKey({ store }: Service, request: Request): Response {
   const key = keyOf(request);
   queryOf(request, []);
   const info = store.stat(key);
-  const refused = refusedByPreconditions(info, request.headers);
+  const refused = refusedBy(preconditionsOf(request.headers), info);
   if (refused !== undefined) return refused;
   if (info === undefined) throw keyMissing(key);
   return new Response(null, { headers: headersOf(info, info.size) });
 }
 
 /** A response if the preconditions allow no other. Throws if the key is not as it must be. */
-function refusedByPreconditions(
+function refusedBy(
+  preconditions: Preconditions,
   info: KeyInfo | undefined,
-  headers: Headers,
 ): Response | undefined {
-  const preconditions = preconditionsOf(headers);
   if (preconditions === NO_PRECONDITIONS) return undefined;
   if (!matchHolds(preconditions, info?.version)) throw conditionFailed();
   if (info === undefined || noneMatchHolds(preconditions, info.version)) return undefined;
@@ -71,7 +72,7 @@ function refusedByPreconditions(
 }
 
 function answer(key: string, entry: Entry | undefined, headers: Headers): Response {
-  if (entry === undefined) throw keyMissing(key); // its time was over just now
+  if (entry === undefined) throw keyMissing(key);
   const range = headers.get("range");
   return range === null ? whole(entry) : partial(entry, range, headers.get("if-range"));
 }

@@ -9,6 +9,7 @@ import type {
   Entry,
   KeyInfo,
   KeyInput,
+  ReadOptions,
   ScanOptions,
   SetOptions,
   SetResult,
@@ -25,7 +26,7 @@ export interface StoreApi {
   /** As `KvStore.getEntry`. */
   getEntry(key: KeyInput): Promise<Entry | undefined>;
   /** As `KvStore.getEntrySync`. */
-  getEntrySync(key: KeyInput): Entry | undefined;
+  getEntrySync(key: KeyInput, options?: ReadOptions): Entry | undefined;
   /** As `KvStore.stat`. */
   stat(key: KeyInput): KeyInfo | undefined;
   /** As `KvStore.scan`. */

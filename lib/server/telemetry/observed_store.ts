@@ -29,6 +29,7 @@ const METHODS: Record<string, [operation: Operation, form: Form]> = {
   snapshot: ["backup", "snapshot"],
   getSync: ["get", "blocking"],
   getEntrySync: ["get", "blocking"],
+  readInto: ["get", "blocking"],
   setSync: ["set", "blocking"],
   deleteSync: ["delete", "blocking"],
   batchSync: ["batch", "blocking"],
@@ -65,7 +66,7 @@ export function observeStore<Store extends object>(store: Store, watch: StoreWat
 }
 
 function observeMethod(store: object, name: string, method: Method, watch: StoreWatch): Method {
-  const call: Method = (a, b, c) => (store as Record<string, Method>)[name]!(a, b, c);
+  const call: Method = (a, b, c, d) => (store as Record<string, Method>)[name]!(a, b, c, d);
   const known = METHODS[name];
   if (known === undefined) return method.bind(store);
   const [operation, form] = known;
@@ -132,10 +133,10 @@ function observeBlocking(
   tracing: Tracing,
 ): Method {
   const succeeded = resultCounter(operation, counts);
-  return (a, b, c) => {
+  return (a, b, c, d) => {
     const span = tracing.enabled ? tracing.beginOperation(operation).span : undefined;
     try {
-      const result = succeeded(call(a, b, c));
+      const result = succeeded(call(a, b, c, d));
       span?.end();
       return result;
     } catch (error) {
@@ -185,9 +186,14 @@ function resultCounter(operation: Operation, counts: ResultCounts): <T>(result: 
   }
   return (result) => {
     if (result === undefined) counts.not_found++;
-    else counts.ok++;
+    else if (!isLeftOut(result)) counts.ok++;
     return result;
   };
+}
+
+/** Whether a value was too long for the one who asked: it is read, and counted, by another call. */
+function isLeftOut(result: unknown): boolean {
+  return result === -1 || (result as { size?: number }).size !== undefined;
 }
 
 function endWith(span: Span, error: unknown): void {
