@@ -12,9 +12,11 @@ import type { File, FileSystem } from "../fs/file_system.ts";
 import { writeFully } from "../fs/whole_file.ts";
 import { LSN_LIMIT } from "../limits.ts";
 import type { ActiveFile } from "./active_file.ts";
+import { refusalAfter } from "./refusal.ts";
 import type { Segment } from "./segment.ts";
 import { createSegment } from "./segment_file.ts";
 import type { SegmentSet } from "./segment_set.ts";
+import { SpaceAhead } from "./space_ahead.ts";
 
 const BUFFER_BYTES_MAX = 1 << 20;
 
@@ -26,6 +28,8 @@ export interface LogWriterContext {
   segments: SegmentSet;
   active: ActiveFile;
   segmentBytesMax: number;
+  /** Keep space ready behind the log: for those who sync often. */
+  keepsSpaceAhead: boolean;
   /** Time for the headers of new segments. */
   now: () => number;
   /** Monotonic time in milliseconds; read only if `onSync` is there. */
@@ -54,6 +58,7 @@ export class LogWriter {
   #lsnDurable: number;
   /** What the newest mark in the segment calls durable. */
   #markedOffset: number;
+  #space = new SpaceAhead();
   /**
    * A second descriptor of the active segment, for fsyncs through the thread pool. The kernel
    * reports a writeback error once to every descriptor: with one of their own, a blocking fsync
@@ -212,8 +217,7 @@ export class LogWriter {
   sync(): void {
     this.assertWritable();
     if (!this.dirty) return;
-    this.#appendMarkIfNews();
-    this.writeOut();
+    this.#writeBeforeSync();
     this.#syncSegment();
   }
 
@@ -221,8 +225,7 @@ export class LogWriter {
   async syncPooled(): Promise<void> {
     this.assertWritable();
     if (!this.dirty) return;
-    this.#appendMarkIfNews();
-    this.writeOut();
+    this.#writeBeforeSync();
     const segment = this.#segment;
     const offset = this.#bufferStart;
     const lsn = this.#lsnAppended;
@@ -251,6 +254,7 @@ export class LogWriter {
     const closed = this.#segment;
     this.#appendMark();
     this.writeOut();
+    this.#cutSpaceOff();
     this.#syncSegment();
     try {
       const segment = createSegment(fs, directory, {
@@ -283,6 +287,7 @@ export class LogWriter {
     if (this.#markedOffset === this.#segment.length) return;
     this.#appendMark();
     this.writeOut();
+    this.#cutSpaceOff();
     this.#syncSegment();
     this.#markedOffset = this.#segment.length;
   }
@@ -300,13 +305,25 @@ export class LogWriter {
     if (this.#pooledFile !== this.#syncingFile) this.#pooledFile.close();
     this.#pooledFile = pooledFile;
     this.#segment = segment;
+    this.#space.reset();
     this.#bufferStart = segment.length;
     this.#markedOffset = segment.length;
   }
 
-  /** Puts a mark into the log if more is durable than the last mark says. */
-  #appendMarkIfNews(): void {
+  /** Writes everything appended so far, with a mark if more is durable than the last one says. */
+  #writeBeforeSync(): void {
     if (this.#segment.durableLength > this.#markedOffset) this.#appendMark();
+    const start = this.#bufferStart;
+    this.writeOut();
+    if (!this.#context.keepsSpaceAhead) return;
+    const { file, length } = this.#segment;
+    this.#attempt(() => this.#space.extend(file, start, length, this.#context.segmentBytesMax));
+  }
+
+  /** Ends the file where the log does; to be synced. */
+  #cutSpaceOff(): void {
+    const { file, length } = this.#segment;
+    if (this.#space.isBehind(length)) this.#attempt(() => file.truncate(length));
   }
 
   #appendMark(): void {
@@ -361,6 +378,14 @@ export class LogWriter {
     }
   }
 
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
   #fail(error: unknown): KvError {
     const failure = error instanceof KvError
       ? error
@@ -371,13 +396,4 @@ export class LogWriter {
     }
     return failure;
   }
-}
-
-function refusalAfter(failure: KvError): KvError {
-  return new KvError(
-    failure.code,
-    `The store takes no more writes because an earlier one failed (${failure.message}); reads ` +
-      `go on; mend the cause, then close and reopen the store`,
-    { cause: failure, ...(failure.path === undefined ? {} : { path: failure.path }) },
-  );
 }

@@ -33,15 +33,17 @@ export class SegmentReader {
 
   #file: Readable;
   #end: number;
+  #framesEnd: number;
   /** File offset of the first byte in the buffer, and how many bytes it holds. */
   #bufferStart: number;
   #bufferLength = 0;
   #nextOffset: number;
 
-  /** Reads `file` from `start` to `end`. */
-  constructor(file: Readable, start: number, end: number) {
+  /** Reads `file` from `start` to `end`: the frames that begin before `framesEnd`. */
+  constructor(file: Readable, start: number, end: number, framesEnd = end) {
     this.#file = file;
     this.#end = end;
+    this.#framesEnd = framesEnd;
     this.#bufferStart = start;
     this.#nextOffset = start;
     this.offset = start;
@@ -53,7 +55,7 @@ export class SegmentReader {
     const offset = this.#nextOffset;
     this.offset = offset;
     const available = this.#end - offset;
-    if (available === 0) {
+    if (available === 0 || offset >= this.#framesEnd) {
       this.status = FRAME_OK;
       return false;
     }

@@ -79,15 +79,24 @@ export class SegmentScanner {
 
   #file: Readable;
   #end: number;
+  #framesEnd: number;
   #expected: ScanExpectation;
   /** End of the batch that the current record is part of, 0 outside of any. */
   #batchEnd = 0;
 
-  constructor(file: Readable, end: number, expected: ScanExpectation, startOffset = 0) {
+  /** Scans `file`, which is `end` bytes long: the frames that begin before `framesEnd`. */
+  constructor(
+    file: Readable,
+    end: number,
+    expected: ScanExpectation,
+    startOffset = 0,
+    framesEnd = end,
+  ) {
     this.#file = file;
     this.#end = end;
+    this.#framesEnd = framesEnd;
     this.#expected = expected;
-    this.reader = new SegmentReader(file, startOffset, end);
+    this.reader = new SegmentReader(file, startOffset, end, framesEnd);
     this.validEnd = startOffset;
   }
 
@@ -118,7 +127,13 @@ export class SegmentScanner {
 
   /** A scanner that goes on behind the part that a hint stands for, as if it had been read. */
   resume(start: ScanStart): SegmentScanner {
-    const scanner = new SegmentScanner(this.#file, this.#end, this.#expected, start.offset);
+    const scanner = new SegmentScanner(
+      this.#file,
+      this.#end,
+      this.#expected,
+      start.offset,
+      this.#framesEnd,
+    );
     scanner.segmentHeader = this.segmentHeader;
     scanner.durableOffset = start.offset;
     scanner.endsWithMark = true;

@@ -28,6 +28,7 @@ import { HintReader } from "../log/hint_reader.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
 import { Segment } from "../log/segment.ts";
 import { type ScanStart, SegmentScanner } from "../log/segment_scanner.ts";
+import { endOfFrames } from "../log/zero_tail.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Keydir } from "./keydir.ts";
 import { Slices } from "./pause.ts";
@@ -88,7 +89,8 @@ export class Replay {
     const { nodeId, keydir } = this.#context;
     const { fileId } = expected;
     const size = file.size();
-    const first = new SegmentScanner(file, size, { fileId, nodeId });
+    const framesEnd = isActive ? endOfFrames(file, size) : size;
+    const first = new SegmentScanner(file, size, { fileId, nodeId }, 0, framesEnd);
     if (!first.readHeader()) return this.#refuse(file, fileId, isActive, first, size);
     const { compacted, firstLsn } = first.segmentHeader!;
     const newest = keydir.segments.ordered.at(-1);
@@ -110,7 +112,7 @@ export class Replay {
     segment.chain = scanner.chain;
     segment.controlBytes = scanner.controlBytes;
     segment.tombstoneBytes = scanner.tombstoneBytes;
-    this.#settle(segment, scanner, size, expected, isActive);
+    this.#settle(segment, scanner, size, framesEnd, expected, isActive);
   }
 
   /** Where scanning begins in a segment that the checkpoint stands for, and what that has of it. */
@@ -270,6 +272,7 @@ export class Replay {
     segment: Segment,
     scanner: SegmentScanner,
     size: number,
+    framesEnd: number,
     expected: ActiveSegment,
     isActive: boolean,
   ): void {
@@ -277,7 +280,10 @@ export class Replay {
     const { validEnd } = scanner;
     let durableOffset = Math.max(scanner.durableOffset, expected.length, this.#hintedLength);
     if (scanner.problem !== undefined && isActive) {
-      durableOffset = Math.max(durableOffset, findDurableOffset(file, fileId, validEnd, size));
+      // A mark that begins before `framesEnd`, and no later one, of a store that is open elsewhere.
+      const searchEnd = Math.min(size, framesEnd + SYNC_FRAME_BYTES);
+      const marked = findDurableOffset(file, fileId, validEnd, searchEnd);
+      durableOffset = Math.max(durableOffset, marked);
     }
     const damaged = scanner.problem !== undefined || (isActive && durableOffset > validEnd);
     const verdict = decide({
@@ -300,20 +306,25 @@ export class Replay {
       this.sealed = scanner.endsSealed && !damaged;
       this.durableOffset = durableOffset;
     }
-    if (verdict.then === "truncate") this.#truncate(segment, size, scanner.problem!);
+    if (verdict.then === "truncate") this.#noteTornTail(segment, size, scanner.problem!);
+    // Or else it is space that was kept ready for more.
+    if (size > validEnd) this.#truncate(segment);
   }
 
-  #truncate(segment: Segment, size: number, problem: string): void {
-    const { logger, readOnly } = this.#context;
+  #noteTornTail(segment: Segment, size: number, problem: string): void {
     this.stats.truncatedBytes += size - segment.length;
-    logger.warn("Torn tail of {path}: {bytes} bytes behind {offset} were never acknowledged", {
+    const message = "Torn tail of {path}: {bytes} bytes behind {offset} were never acknowledged";
+    this.#context.logger.warn(message, {
       path: segment.file.path,
       fileId: segment.fileId,
       offset: segment.length,
       bytes: size - segment.length,
       problem,
     });
-    if (readOnly) return;
+  }
+
+  #truncate(segment: Segment): void {
+    if (this.#context.readOnly) return;
     segment.file.truncate(segment.length);
     segment.file.sync();
   }

@@ -74,6 +74,7 @@ export class WritePath {
         segments: keydir.segments,
         active,
         segmentBytesMax,
+        keepsSpaceAhead: durability === "immediate",
         now: () => clock.now(),
         monotonic: () => clock.monotonic(),
         onSync: observer?.onSync,

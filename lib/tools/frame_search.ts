@@ -69,14 +69,16 @@ export interface Preceding {
 export class FrameSearch {
   #file: File;
   #end: number;
+  #framesEnd: number;
   #window: ByteBuffer;
   #header = new FrameHeader();
   #damaged = new FrameHeader();
 
-  /** Searches `file` up to the offset `end`. */
-  constructor(file: File, end: number) {
+  /** Searches `file` up to the offset `end`; from `framesEnd` on there are only zeros. */
+  constructor(file: File, end: number, framesEnd = end) {
     this.#file = file;
     this.#end = end;
+    this.#framesEnd = framesEnd;
     this.#window = allocateBuffer(Math.max(FRAME_OVERHEAD_BYTES, Math.min(WINDOW_BYTES, end)));
   }
 
@@ -179,7 +181,7 @@ export class FrameSearch {
     if (damaged === undefined) return undefined;
     const isRecord = isDataOp(damaged.op);
     const end = offset + damaged.frameLength;
-    if (end === this.#end) return end;
+    if (end === this.#end || end >= this.#framesEnd) return end;
     const { view, bytes } = this.#window;
     if (readFully(this.#file, bytes, 0, FRAME_HEADER_BYTES, end) < FRAME_HEADER_BYTES) {
       return undefined;

@@ -86,7 +86,10 @@ export interface EntryItem {
   expiresAt?: number;
 }
 
-/** Anything else that is written in fields: headers, ACTIVE and its segments, NODE_ID, LOCK. */
+/**
+ * Anything else that is written in fields: headers, ACTIVE and its segments, NODE_ID, LOCK. In a
+ * segment, how many zeros stand behind its last frame: space kept ready for the next ones.
+ */
 export interface FieldsItem {
   /** Tells it from other items. */
   kind: "fields";

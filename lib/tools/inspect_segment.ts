@@ -29,11 +29,13 @@ import {
 import type { File } from "../fs/file_system.ts";
 import { readFully } from "../fs/whole_file.ts";
 import { SegmentReader } from "../log/segment_reader.ts";
+import { endOfFrames } from "../log/zero_tail.ts";
 import { pause } from "./pause.ts";
 import { FrameSearch } from "./frame_search.ts";
 import {
   type ControlItem,
   type DamageItem,
+  type FieldsItem,
   type InspectItem,
   nameOfOp,
   type RecordItem,
@@ -48,12 +50,13 @@ export async function* inspectSegment(
   withValues: boolean,
   clock: Clock,
 ): AsyncGenerator<InspectItem> {
-  const search = new FrameSearch(file, size);
   const known = { fileId: 0, lastLsn: 0, firstLsn: undefined as number | undefined };
   let frames = 0;
   let offset = 0;
-  while (offset < size) {
-    const reader = new SegmentReader(file, offset, size);
+  const framesEnd = endOfFrames(file, size);
+  const search = new FrameSearch(file, size, framesEnd);
+  while (offset < framesEnd) {
+    const reader = new SegmentReader(file, offset, size, framesEnd);
     while (reader.next()) {
       const { op, lsn } = reader.header;
       if (isDataOp(op)) known.lastLsn = lsn;
@@ -64,7 +67,10 @@ export async function* inspectSegment(
       yield isDataOp(op) ? describeRecord(reader, withValues) : describeControl(reader);
       if (++frames % FRAMES_PER_SLICE === 0) await pause(clock);
     }
-    if (reader.status === FRAME_OK) return;
+    if (reader.status === FRAME_OK) {
+      if (reader.offset < size) yield describeZeros(reader.offset, size);
+      return;
+    }
     if (reader.status === FRAME_SHORT) {
       const grown = readGrown(file, reader.offset, size);
       if (grown !== undefined) {
@@ -87,6 +93,10 @@ function readGrown(file: File, offset: number, size: number): SegmentReader | un
   if (sizeNow <= size) return undefined;
   const reader = new SegmentReader(file, offset, sizeNow);
   return reader.next() ? reader : undefined;
+}
+
+function describeZeros(offset: number, size: number): FieldsItem {
+  return { kind: "fields", offset, fields: { zeros: size - offset } };
 }
 
 function describeRecord(reader: SegmentReader, withValue: boolean): RecordItem {

@@ -21,6 +21,7 @@ import {
 } from "../format/record.ts";
 import type { File } from "../fs/file_system.ts";
 import { SegmentReader } from "../log/segment_reader.ts";
+import { endOfFrames } from "../log/zero_tail.ts";
 import { pause } from "./pause.ts";
 import { FrameSearch, type Resumption } from "./frame_search.ts";
 
@@ -107,6 +108,7 @@ class Surveyor {
   #fileId: number;
   #clock: Clock;
   #search: FrameSearch;
+  #framesEnd: number;
   #stretch: Stretch = { anchored: true, linksToEnd: false };
   #run: FrameRun | undefined;
   #lastLsn = 0;
@@ -118,7 +120,8 @@ class Surveyor {
     this.#file = file;
     this.#fileId = fileId;
     this.#clock = clock;
-    this.#search = new FrameSearch(file, size);
+    this.#framesEnd = endOfFrames(file, size);
+    this.#search = new FrameSearch(file, size, this.#framesEnd);
     this.survey = {
       size,
       header: undefined,
@@ -137,7 +140,7 @@ class Surveyor {
       // Behind a damaged frame whose end is known, the same frames go on.
       if (resumption.skipsRecord && this.#consecutive) this.#lastLsn++;
       if (!resumption.atBoundary) this.#stretch = { anchored: false, linksToEnd: false };
-      const reader = new SegmentReader(this.#file, resumption.offset, size);
+      const reader = new SegmentReader(this.#file, resumption.offset, size, this.#framesEnd);
       let frames = 0;
       while (reader.next()) {
         this.#take(reader);
@@ -147,6 +150,7 @@ class Surveyor {
       this.#endRun();
       if (reader.status === FRAME_OK) {
         this.#stretch.linksToEnd = true;
+        if (reader.offset < size) this.#noteZeros(reader.offset);
         return;
       }
       this.survey.damages.push({
@@ -161,6 +165,12 @@ class Surveyor {
       });
       await pause(this.#clock);
     }
+  }
+
+  /** Space that was kept ready for records; or there were some, whose LSNs are not to be reused. */
+  #noteZeros(offset: number): void {
+    const message = "zeros up to the end of the file";
+    this.survey.damages.push({ offset, message, claimedLsn: undefined });
   }
 
   get #consecutive(): boolean {

@@ -17,6 +17,7 @@ import {
   decodeSegmentHeader,
   NODE_ID_BYTES,
   SEGMENT_FRAME_BYTES,
+  SYNC_FRAME_BYTES,
 } from "../format/control_record.ts";
 import {
   ACTIVE_NAME,
@@ -37,6 +38,7 @@ import { holdsNewRecords } from "../log/newer_segment.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
 import { SegmentReader } from "../log/segment_reader.ts";
 import { SegmentScanner } from "../log/segment_scanner.ts";
+import { endOfFrames } from "../log/zero_tail.ts";
 import { describeFinding, isFinding } from "./finding.ts";
 import { pause } from "./pause.ts";
 import { endsWithChecksum } from "./trailing_checksum.ts";
@@ -312,17 +314,19 @@ class Verifier {
   ): Promise<void> {
     const { fileId } = expected;
     const size = file.size();
-    const scanner = new SegmentScanner(file, size, { fileId, nodeId });
+    const framesEnd = isActive ? endOfFrames(file, size) : size;
+    const scanner = new SegmentScanner(file, size, { fileId, nodeId }, 0, framesEnd);
     await this.#scan(scanner, () => {
       if (scanner.lastLsn < this.#lastLsn) {
         this.#problem(file.path, 0, "its records overlap those of the segment before it");
       }
     });
     this.#lastLsn = Math.max(this.#lastLsn, scanner.lastLsn);
+    const searchEnd = Math.min(size, framesEnd + SYNC_FRAME_BYTES);
     const durableOffset = Math.max(
       scanner.durableOffset,
       expected.length,
-      findDurableOffset(file, fileId, scanner.validEnd, size),
+      findDurableOffset(file, fileId, scanner.validEnd, searchEnd),
     );
     const isShort = isActive && durableOffset > scanner.validEnd;
     const verdict = decide({

@@ -92,7 +92,7 @@ test("backup: a torn tail is left behind", async () => {
   const { image } = await writeSegments();
   const fs = fromImage(image);
   const file = fs.open(`${PATH}/wal/0000000003.log`, "write");
-  file.write(new Uint8Array(50), 0, 50, file.size());
+  file.write(new Uint8Array(50).fill(1), 0, 50, file.size());
   file.close();
   await using store = await KvStore.open(PATH, { fileSystem: fs, readOnly: true });
   assert.equal(store.stats().replay.truncatedBytes, 50);

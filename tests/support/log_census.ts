@@ -18,6 +18,7 @@ import {
 import type { FileSystem } from "../../lib/fs/file_system.ts";
 import { readFile } from "../../lib/fs/whole_file.ts";
 import { SegmentScanner } from "../../lib/log/segment_scanner.ts";
+import { endOfFrames } from "../../lib/log/zero_tail.ts";
 
 /** A key as the log has it. */
 export interface CensusEntry {
@@ -57,16 +58,16 @@ export function takeCensus(fs: FileSystem, path: string, now: number): Census {
     const file = fs.open(joinPath(directory, segmentName(fileId)), "read");
     try {
       const size = file.size();
-      const scanner: SegmentScanner = new SegmentScanner(file, size, {
-        fileId,
-        nodeId: state.nodeId,
-      });
+      // Behind the frames of the newest one there may be space for more.
+      const framesEnd = fileId === census.fileIds.at(-1) ? endOfFrames(file, size) : size;
+      const expected = { fileId, nodeId: state.nodeId };
+      const scanner: SegmentScanner = new SegmentScanner(file, size, expected, 0, framesEnd);
       assert(scanner.readHeader(), `segment ${fileId} has a header: ${scanner.problem}`);
       while (scanner.next()) apply(census, scanner, fileId, now);
       assert.equal(scanner.problem, undefined, `segment ${fileId}`);
       assert(scanner.lastLsn >= census.lastLsn, "segments ascend");
       census.lastLsn = scanner.lastLsn;
-      census.totalBytes += size;
+      census.totalBytes += scanner.validEnd;
     } finally {
       file.close();
     }

@@ -46,9 +46,16 @@ async function aroundCompaction(): Promise<{ before: DiskImage; after: DiskImage
   for (let key = 0; key < 30; key += 2) await store.delete(`k${key}`);
   for (let key = 0; key < 10; key++) await store.set(`other ${key}`, pattern(400, key));
   await store.flush();
-  const before = takeImage(fs);
+  const before = closedSegments(takeImage(fs));
   await store.compact();
   return { before, after: takeImage(fs) };
+}
+
+/** The image with its newest segment as compaction closes it: without space behind its frames. */
+function closedSegments(image: DiskImage): DiskImage {
+  const newest = segmentNames(image).at(-1)!;
+  const { offset, length } = framesIn(image, newest).at(-1)!;
+  return withFile(image, newest, bytesOf(image, newest).slice(0, offset + length));
 }
 
 function assertState(repaired: Repaired, image: DiskImage, message?: string): void {

@@ -50,7 +50,9 @@ export function framesIn(image: DiskImage, name: string): WrittenFrame[] {
   const frames: WrittenFrame[] = [];
   let batch: WrittenFrame[] | undefined;
   let batchLeft = 0;
-  for (let offset = 0; offset < bytes.length; offset += header.frameLength) {
+  // Behind the last frame there may be space for more.
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  for (let offset = 0; offset < end; offset += header.frameLength) {
     assert.equal(decodeFrame(buffer, offset, bytes.length - offset, header), FRAME_OK);
     const { op, lsn, keyLength, frameLength } = header;
     const keyAt = offset + FRAME_HEADER_BYTES;

@@ -93,9 +93,8 @@ export const markMutants: MutantGroup = {
     {
       name: "search: none behind damage",
       file: REPLAY,
-      find:
-        "      durableOffset = Math.max(durableOffset, findDurableOffset(file, fileId, validEnd, size));\n",
-      replace: "",
+      find: "      durableOffset = Math.max(durableOffset, marked);\n",
+      replace: "      void marked;\n",
       why: "damage in front of the newest mark would be cut off like a torn tail",
       tests: ["crash/torn_tail", "crash/bit_flip"],
     },

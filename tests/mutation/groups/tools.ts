@@ -279,7 +279,7 @@ export const toolsMutants: MutantGroup = {
     {
       name: "verify: marks behind damage",
       file: VERIFY,
-      find: "      findDurableOffset(file, fileId, scanner.validEnd, size),\n",
+      find: "      findDurableOffset(file, fileId, scanner.validEnd, searchEnd),\n",
       replace: "",
       why: "damage to what was durable would be called a torn tail",
       tests: ["tools/verify", "crash/torn_tail", "crash/bit_flip"],

@@ -3,6 +3,7 @@
 import type { MutantGroup } from "../mutant.ts";
 
 const REPLAY = "lib/store/replay.ts";
+const WRITER = "lib/log/log_writer.ts";
 const RECOVERY = "lib/log/recovery.ts";
 
 export const truncationMutants: MutantGroup = {
@@ -19,8 +20,7 @@ export const truncationMutants: MutantGroup = {
     {
       name: "torn tail: not acted on at all",
       file: REPLAY,
-      find:
-        '    if (verdict.then === "truncate") this.#truncate(segment, size, scanner.problem!);\n',
+      find: "    if (size > validEnd) this.#truncate(segment);\n",
       replace: "",
       why: "its rest would stand behind the next record and be taken for damage",
       tests: ["crash/torn_tail"],
@@ -32,6 +32,64 @@ export const truncationMutants: MutantGroup = {
       replace: "",
       why: "writes that were refused would be there after reopening",
       tests: ["crash/full_disk", "crash/failing_disk"],
+    },
+    {
+      name: "space kept ready",
+      file: WRITER,
+      find: "    if (this.#space.isBehind(length)) this.#attempt(() => file.truncate(length));\n",
+      replace: "    if (this.#space.isBehind(length)) this.#attempt(() => void file.size());\n",
+      why: "a closed segment has the length that ACTIVE gives, or is damaged",
+      tests: ["log/space_ahead"],
+    },
+    {
+      name: "space kept ready: when a segment is closed",
+      file: WRITER,
+      find: `    this.#cutSpaceOff();
+    this.#syncSegment();
+    try {`,
+      replace: `    this.#syncSegment();
+    try {`,
+      why: "a closed segment has the length that ACTIVE gives, or is damaged",
+      tests: ["log/space_ahead"],
+    },
+    {
+      name: "space kept ready: when a segment is closed, before its fsync",
+      file: WRITER,
+      find: `    this.#cutSpaceOff();
+    this.#syncSegment();
+    try {`,
+      replace: `    this.#syncSegment();
+    this.#cutSpaceOff();
+    try {`,
+      why: "after a power cut the closed segment would have another length than ACTIVE gives",
+      tests: ["crash/power_cut"],
+    },
+    {
+      name: "space kept ready: when the store is closed",
+      file: WRITER,
+      find: `    this.#cutSpaceOff();
+    this.#syncSegment();
+    this.#markedOffset`,
+      replace: `    this.#syncSegment();
+    this.#markedOffset`,
+      why: "a store that was closed takes no more of the disk than it needs",
+      tests: ["log/space_ahead"],
+    },
+    {
+      name: "space kept ready is taken for a torn tail",
+      file: REPLAY,
+      find: "    const framesEnd = isActive ? endOfFrames(file, size) : size;\n",
+      replace: "    const framesEnd = isActive && endOfFrames(file, 0) > 0 ? 0 : size;\n",
+      why: "beside a writer, frames that came later would make it damage",
+      tests: ["log/space_ahead"],
+    },
+    {
+      name: "a last frame that ends with zeros is cut short",
+      file: "lib/log/segment_reader.ts",
+      find: "    this.#end = end;\n    this.#framesEnd = framesEnd;\n",
+      replace: "    this.#end = Math.min(end, framesEnd);\n    this.#framesEnd = framesEnd;\n",
+      why: "an acknowledged write would be cut off as a torn tail",
+      tests: ["log/space_ahead"],
     },
     {
       name: "lock file",
@@ -52,7 +110,7 @@ export const truncationMutants: MutantGroup = {
     {
       name: "a store opened with readOnly cuts off as well",
       file: REPLAY,
-      find: "    if (readOnly) return;\n",
+      find: "    if (this.#context.readOnly) return;\n",
       replace: "",
       why: "it is somebody else's write that is not yet complete",
       tests: ["crash/torn_tail", "crash/two_openers", "store/hint"],

@@ -222,6 +222,14 @@ export const writeMutants: MutantGroup = {
       tests: ["crash/failing_disk", "store/close", "store/visibility"],
     },
     {
+      name: "writer: a failed write of space passes",
+      file: "lib/log/space_ahead.ts",
+      find: `      if (!(error instanceof KvError) || error.code !== "NoSpace") throw error;\n`,
+      replace: `      if (!(error instanceof KvError)) throw error;\n`,
+      why: "a disk that fails at one write is not trusted with the next",
+      tests: ["log/space_ahead"],
+    },
+    {
       name: "writer: a failed rotation passes",
       file: WRITER,
       find: `        throw error;
