@@ -3,7 +3,8 @@
 import { closeSync, fdatasync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { ENGINES } from "../engines/mod.ts";
-import { makeKeys, makeValue, perSecond } from "../workload.ts";
+import { makeKeys, makeValue } from "../workload.ts";
+import { rate } from "./rate.ts";
 import type { Figures, TaskInput } from "./task.ts";
 
 const WRITERS = 64;
@@ -11,24 +12,6 @@ const KEYS_MAX = 100_000;
 /** Bytes of a record of Cairn around key and value. */
 const FRAME_BYTES = 27;
 const KEY_BYTES = 16;
-/** Part of the time that does not count: compilers and caches warm up. */
-const WARM_UP_SHARE = 0.25;
-
-/** Calls `step` until the time is over; steps a second, of which at least one after the warm-up. */
-async function rate(millis: number, step: () => unknown): Promise<number> {
-  const begin = performance.now();
-  const countFrom = begin + millis * WARM_UP_SHARE;
-  const end = countFrom + millis;
-  let count = 0;
-  let startedAt = 0;
-  for (;;) {
-    const now = performance.now();
-    if (startedAt === 0 && now >= countFrom) startedAt = now;
-    if (now >= end && count > 0) return perSecond(count, now - startedAt);
-    await step();
-    if (startedAt !== 0) count++;
-  }
-}
 
 /** One write after the other, each durable before the next. */
 export async function durableOne(input: TaskInput): Promise<Figures> {

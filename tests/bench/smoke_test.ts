@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inDirectory, orderOf } from "../../bench/measures/measure.ts";
 import { TASKS } from "../../bench/tasks/mod.ts";
+import { rate } from "../../bench/tasks/rate.ts";
 import type { Figures, TaskInput } from "../../bench/tasks/task.ts";
 
 const PROJECT = fileURLToPath(new URL("../../", import.meta.url));
@@ -48,6 +49,26 @@ test("bench: what is prepared can be opened, with all keys", async () => {
     assertFigures(await TASKS["openClean"]!(input), ["openSeconds"]);
     await assert.rejects(TASKS["openClean"]!({ ...input, keys: 101 }), /100 of 101 keys/);
   });
+});
+
+test("bench: a rate is of at least one step, however little time there is", async () => {
+  let steps = 0;
+  assert(await rate(0, () => steps++) > 0);
+  assert(steps > 0);
+});
+
+test("bench: the directory of a task is gone when that is done, and when it fails", async () => {
+  const parent = mkdtempSync(join(tmpdir(), "cairn-bench-test-"));
+  try {
+    await inDirectory(parent, (directory) => {
+      assert.deepEqual(readdirSync(parent), [basename(directory)]);
+      return Promise.resolve();
+    });
+    await assert.rejects(inDirectory(parent, () => Promise.reject(new Error("failed"))), /failed/);
+    assert.deepEqual(readdirSync(parent), []);
+  } finally {
+    rmSync(parent, { recursive: true });
+  }
 });
 
 test("bench: subjects take turns, every other round backwards", () => {
