@@ -34,7 +34,8 @@ export function fillPage(page: string, results: Results): string {
   }, page);
 }
 
-function machineText({ machine, measurements }: Results): string {
+function machineText(results: Results): string {
+  const { machine, measurements } = results;
   const { cpu, cores, memoryGiB, system, versions } = machine;
   const dates = measurements.map(({ date }) => date).sort();
   const when = dates.length === 0
@@ -43,7 +44,13 @@ function machineText({ machine, measurements }: Results): string {
     ? `Measured on ${dates[0]}.`
     : `Measured from ${dates[0]} to ${dates.at(-1)}.`;
   const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(", ");
-  return `${when} ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; ${list}.`;
+  const isPreliminary = ROWS.some((row) =>
+    RUNTIMES.some((runtime) => judge(results, row, runtime)?.isFullSize === false)
+  );
+  const note = isPreliminary
+    ? " Where a cell names a smaller number of keys it is a first look, and proves nothing yet."
+    : "";
+  return `${when} ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}; ${list}.${note}`;
 }
 
 function rowsTable(results: Results): string {

@@ -13,9 +13,9 @@ const GROUP = 1000;
 const LOOKS = 50;
 const BLOCK_BYTES = 512;
 
-/** Bytes that this process has caused to be written to the disk (Linux). */
+/** Bytes that this process has handed to the system to write (Linux). */
 function writtenBytes(): number {
-  const line = /^write_bytes: (\d+)$/m.exec(readFileSync("/proc/self/io", "utf8"));
+  const line = /^wchar: (\d+)$/m.exec(readFileSync("/proc/self/io", "utf8"));
   return Number(line?.[1]);
 }
 
@@ -40,8 +40,11 @@ export async function amplification(input: TaskInput): Promise<Figures> {
   const order = new NumberShuffle(keys, 1);
   const writes = keys * OVERWRITES_PER_KEY;
   const steadyFrom = writes / 2;
+  let groups = 0;
   const overwrite = async (count: number) => {
     for (let done = 0; done < count; done += GROUP) {
+      // Another value each time: some stores write nothing when nothing changes.
+      new DataView(value.buffer).setUint32(0, groups++);
       await engine.fill(Array.from({ length: GROUP }, () => keyOf(order.next())), value);
       await new Promise((resolve) => setImmediate(resolve));
     }
