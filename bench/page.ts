@@ -75,7 +75,8 @@ function ratesTable(results: Results): string {
 /** Every figure of one measure: rows are subjects and figures, columns the runtimes. */
 function figuresTable(results: Results, measure: string): string {
   const lines = linesOf(results, measure, /./).map(([, ...line]) => line);
-  return lines.length === 0 ? NOTHING : table(["who", "figure", "Bun", "Deno"], lines);
+  if (lines.length === 0) return NOTHING;
+  return `${sizeText(results, measure)}\n\n${table(["who", "figure", "Bun", "Deno"], lines)}`;
 }
 
 /**
@@ -109,13 +110,25 @@ function showShort(values: readonly number[] | undefined): string {
   return value >= 1000 ? showRate(value) : showNumber(value);
 }
 
+/** With how many keys, and how often, a measure was run. */
+function sizeText(results: Results, measure: string): string {
+  const sizes = RUNTIMES.flatMap((runtime) => {
+    const found = measurementOf(results, measure, runtime);
+    if (found === undefined) return [];
+    const keys = found.keys === 1 ? "" : `${showRate(found.keys)} keys, `;
+    return `${keys}${found.rounds === 1 ? "one round" : `${found.rounds} rounds`}`;
+  });
+  return `${[...new Set(sizes)].join(" under Bun; under Deno ")}.`;
+}
+
 function linesOf(results: Results, measure: string, figures: RegExp): string[][] {
   const measurements = RUNTIMES.map((runtime) => measurementOf(results, measure, runtime));
   const names = new Set(measurements.flatMap((each) => figureNames(each)));
+  const keys = Math.min(...measurements.flatMap((each) => each?.keys ?? []));
   return [...names].map((name) => name.split("\0"))
     .filter(([, figure]) => figures.test(figure!))
     .map(([subject, figure]) => [
-      measure,
+      `${measure}, ${showRate(keys)} keys`,
       subject!,
       figure!,
       ...measurements.map((each) => showFigure(each?.samples[subject!]?.[figure!])),

@@ -37,8 +37,9 @@ export function showWanted({ row, wanted }: Verdict): string {
   return `${direction} ${Number(wanted.toPrecision(3)).toLocaleString("en")} ${unit}`;
 }
 
-/** The verdict in words. */
-export function showVerdict({ reached, share }: Verdict): string {
+/** The verdict in words. What is reached with fewer keys than the row is about proves nothing. */
+export function showVerdict({ reached, share, isFullSize }: Verdict): string {
+  if (reached && !isFullSize) return "not proven at this size";
   return reached ? "reached" : `falls short: ${showNumber(share)} of it`;
 }
 

@@ -18,7 +18,13 @@ import {
   writeResults,
 } from "../../bench/results.ts";
 import type { Row } from "../../bench/rows.ts";
-import { showMeasured, showNumber, showRate, showWanted } from "../../bench/text_table.ts";
+import {
+  showMeasured,
+  showNumber,
+  showRate,
+  showVerdict,
+  showWanted,
+} from "../../bench/text_table.ts";
 import { judge, shortRows, type Verdict } from "../../bench/verdict.ts";
 
 const MACHINE = { cpu: "abacus", cores: 2, memoryGiB: 1, system: "none", versions: { Bun: "1" } };
@@ -104,6 +110,10 @@ test("verdict: of another size, what was measured says so", () => {
   const small = verdictOf(AT_MOST, samples, 20_000);
   assert.equal(showMeasured(small), "0.050 s (0.050 to 0.050), at only 20k keys");
   assert.equal(showWanted(small), "at most 0.1 s");
+  assert.equal(showVerdict(small), "not proven at this size");
+  assert.equal(showVerdict(verdictOf(AT_MOST, samples)), "reached");
+  const slow = verdictOf(AT_MOST, { cairn: { openSeconds: [0.2] } }, 20_000);
+  assert.equal(showVerdict(slow), "falls short: 0.500 of it");
 });
 
 test("verdict: rows that fall short are those of Bun, or of Deno where there is nothing else", () => {
