@@ -1,6 +1,6 @@
 /** Keys as bytes: encoding, and the checks that every key passes before anything is written. */
 
-import { isUtf8 } from "node:buffer";
+import { type Buffer, isUtf8 } from "node:buffer";
 import { KvError } from "../errors.ts";
 
 const encoder = new TextEncoder();
@@ -44,6 +44,13 @@ export function keyRoom(key: string | Uint8Array, keyBytesMax: number): number {
 /** Turns stored key bytes back into the string they were written as. */
 export function decodeKey(bytes: Uint8Array): string {
   return decoder.decode(bytes);
+}
+
+/** As {@link decodeKey}, for the first `length` bytes of `buffer`; quicker where they are ASCII. */
+export function decodeKeyAt(buffer: Buffer, length: number): string {
+  let seen = 0;
+  for (let at = 0; at < length; at++) seen |= buffer[at]!;
+  return seen < 0x80 ? buffer.toString("latin1", 0, length) : decodeKey(buffer.subarray(0, length));
 }
 
 /** A key as it can stand in a one-line message: quoted, escaped, and cut when long. */

@@ -1,11 +1,13 @@
 /** Scans: entries in byte order of the key, a page at a time. */
 
+import { Buffer } from "node:buffer";
 import type { Clock } from "../clock.ts";
 import { DAMAGE_ADVICE, KvError } from "../errors.ts";
-import { decodeKey, encodeKey, keyRoom } from "../format/key.ts";
+import { decodeKeyAt, encodeKey, keyRoom } from "../format/key.ts";
 import { KEY_BYTES_LIMIT } from "../limits.ts";
 import { assertKnownOptions, assertOptionsObject, showValue } from "./options.ts";
 import type { Keydir } from "./keydir.ts";
+import { PagedIterator } from "./paged_iterator.ts";
 import { Slices } from "./pause.ts";
 import type { RecordSource } from "./record_source.ts";
 import type { Entry, KeyInput, ScanOptions } from "./types.ts";
@@ -16,6 +18,7 @@ const PAGE_BYTES = 1 << 20;
 const SLICE_MS = 2;
 const BUILD_RECORDS = 512;
 const NO_BYTES = new Uint8Array(0);
+const keyScratch = Buffer.alloc(KEY_BYTES_LIMIT);
 
 /** Where a scan goes, as bytes. */
 interface Range {
@@ -68,70 +71,71 @@ export function checkScanOptions(options: ScanOptions): { range: Range; limit: n
 }
 
 /**
- * Yields entries in order. Keys that exist throughout are seen exactly once; those that come or go
- * meanwhile may be seen or not.
+ * Goes through entries in order. Keys that exist throughout are seen exactly once; those that come
+ * or go meanwhile may be seen or not.
  */
-export async function* scan(
+export function scan(
   context: ScanContext,
   range: Range,
   limit: number,
   values: boolean,
-): AsyncGenerator<Entry> {
+): AsyncIterableIterator<Entry> {
   const { keydir, clock } = context;
   let remaining = limit;
-  const addresses = new Uint32Array(PAGE_ENTRIES);
-  const slices = new Slices(clock, SLICE_MS);
-  while (remaining > 0) {
-    context.assertOpen();
-    while (!keydir.index.orderReady && !keydir.index.buildOrder(BUILD_RECORDS)) {
-      if (slices.over) await slices.pause();
+  let slices: Slices | undefined;
+  let addresses: Uint32Array | undefined;
+  return new PagedIterator(async () => {
+    while (remaining > 0) {
+      if (slices === undefined) slices = new Slices(clock, SLICE_MS);
+      else if (slices.over) await slices.pause();
       context.assertOpen();
+      while (!keydir.index.orderReady && !keydir.index.buildOrder(BUILD_RECORDS)) {
+        if (slices.over) await slices.pause();
+        context.assertOpen();
+      }
+      const pageLimit = Math.min(PAGE_ENTRIES, remaining);
+      addresses ??= new Uint32Array(pageLimit);
+      const count = keydir.index.collect(toIndexRange(range), pageLimit, addresses);
+      const page = readPage(context, addresses.subarray(0, count), values);
+      // Continue behind the last key that was looked at, whether or not it was handed out.
+      range = behind(range, page.lastKey);
+      const isLast = count < pageLimit && page.lookedAt === count;
+      remaining = isLast ? 0 : remaining - page.entries.length;
+      if (page.entries.length > 0) return page.entries;
     }
-    const pageLimit = Math.min(PAGE_ENTRIES, remaining);
-    const count = keydir.index.collect(toIndexRange(range), pageLimit, addresses);
-    const page = readPage(context, addresses.subarray(0, count), values);
-    // Continue behind the last key that was looked at, whether or not it was handed out.
-    range = behind(range, page.lastKey);
-    for (const entry of page.entries) {
-      yield entry;
-      if (--remaining === 0) return;
-    }
-    if (count < pageLimit && page.lookedAt === count) return;
-    if (slices.over) await slices.pause();
-  }
+    return undefined;
+  });
 }
 
-function readPage(context: ScanContext, addresses: Uint32Array, values: boolean) {
-  const { keydir, source, clock } = context;
+function readPage({ keydir, source, clock }: ScanContext, addresses: Uint32Array, values: boolean) {
   const entries: Entry[] = [];
-  let lastKey: Uint8Array | undefined;
   let valueBytes = 0;
   let lookedAt = 0;
-  for (const address of addresses) {
-    lookedAt++;
-    lastKey = keyBytesAt(keydir, address);
+  while (lookedAt < addresses.length && valueBytes < PAGE_BYTES) {
+    const address = addresses[lookedAt++]!;
     if (keydir.isExpired(address, clock)) continue;
     const value = values ? source.read(address) : NO_BYTES;
-    const entry = makeEntry(keydir, address, keyText(lastKey, keydir, address), value);
+    const entry = makeEntry(keydir, address, keyText(keydir, address), value);
     if (!values) entry.size = source.valueLength(address);
     entries.push(entry);
     valueBytes += value.length;
-    if (valueBytes >= PAGE_BYTES) break;
   }
+  const lastKey = lookedAt === 0 ? undefined : keyBytesAt(keydir, addresses[lookedAt - 1]!);
   return { entries, lastKey, lookedAt };
 }
 
 /** The bytes of the key at `address`, a copy. */
-export function keyBytesAt({ index }: Keydir, address: number): Uint8Array {
+function keyBytesAt({ index }: Keydir, address: number): Uint8Array {
   const bytes = new Uint8Array(index.keyLength(address));
   index.copyKey(address, bytes, 0);
   return bytes;
 }
 
 /** The key as text. Only text is ever written; but a log may have been, by something else. */
-export function keyText(key: Uint8Array, { index, segments }: Keydir, address: number): string {
+export function keyText({ index, segments }: Keydir, address: number): string {
+  const length = index.copyKey(address, keyScratch, 0);
   try {
-    return decodeKey(key);
+    return decodeKeyAt(keyScratch, length);
   } catch {
     const { file, fileId } = segments.get(index.fileId(address));
     const offset = index.offset(address);

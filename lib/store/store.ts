@@ -23,7 +23,7 @@ import { RecordSource } from "./record_source.ts";
 import { type NewestContext, opsOfUpdate } from "./newest.ts";
 import { checkKeyRange, checkReadOptions } from "./read_arguments.ts";
 import { randomAddress } from "./random_address.ts";
-import { checkScanOptions, keyBytesAt, keyText, makeEntry, scan } from "./scan.ts";
+import { checkScanOptions, keyText, makeEntry, scan } from "./scan.ts";
 import { checkCopyArguments, Snapshots } from "./snapshots.ts";
 import type {
   BatchOp,
@@ -531,7 +531,7 @@ export class KvStore implements AsyncDisposable {
     this.#expirer.expireAll();
     const address = randomAddress(this.#keydir.index, this.#options.random);
     if (address === 0) return undefined;
-    return keyText(keyBytesAt(this.#keydir, address), this.#keydir, address);
+    return keyText(this.#keydir, address);
   }
 
   /**
