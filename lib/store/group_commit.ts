@@ -103,6 +103,8 @@ export class GroupCommit {
   /** Since when writes gather for the next fsync, and how many had at the last look. */
   #gatheringSince = 0;
   #gathered = 0;
+  /** How many there will be if everybody who wrote before writes again. */
+  #expected = 0;
   #isDiskBusy: () => boolean;
   #onTurn = () => this.#commit();
 
@@ -262,13 +264,16 @@ export class GroupCommit {
       this.#running = false;
       return;
     }
-    if (count > this.#gathered && this.#clock.monotonic() - this.#gatheringSince < this.#syncMs) {
-      // One turn of the event loop brought several, so the next one may, too. To wait for them as
-      // long as an fsync takes costs less than another fsync.
+    const mayGrow = count > this.#gathered || count < this.#expected;
+    if (mayGrow && this.#clock.monotonic() - this.#gatheringSince < this.#syncMs) {
+      // One turn of the event loop brought several, so the next one may, too; and those that were
+      // acknowledged last may write again. To wait for them as long as an fsync takes costs less than
+      // another fsync.
       this.#gathered = count;
       this.#clock.defer(this.#onTurn);
       return;
     }
+    this.#expected = count;
     const group = this.#filling;
     this.#filling = this.#flying;
     this.#flying = group;
@@ -311,6 +316,7 @@ export class GroupCommit {
   #finish(group: WriteGroup): void {
     this.#publish(group);
     // Those that were just acknowledged may write again, and join the next group.
+    this.#expected += this.#filling.writes.length;
     if (this.#filling.writes.length > 0) this.#gather();
     else this.#running = false;
   }
