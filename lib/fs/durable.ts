@@ -76,6 +76,24 @@ export function removeDurably(fs: FileSystem, directory: string, names: readonly
   fs.syncDirectory(directory);
 }
 
+/** As {@link removeDurably}, without blocking the event loop where the file system can do that. */
+export async function removeDurablyAsync(
+  fs: FileSystem,
+  directory: string,
+  names: readonly string[],
+): Promise<void> {
+  if (names.length === 0) return;
+  for (const name of names) {
+    const path = join(directory, name);
+    try {
+      await (fs.unlinkAsync?.(path) ?? fs.unlink(path));
+    } catch (error) {
+      if (systemErrorCode(error) !== "ENOENT") throw error;
+    }
+  }
+  await (fs.syncDirectoryAsync?.(directory) ?? fs.syncDirectory(directory));
+}
+
 function unlinkIfPresent(fs: FileSystem, path: string): void {
   try {
     fs.unlink(path);

@@ -81,8 +81,15 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   /** Removes a file. */
   unlink(path: string): void;
+  /**
+   * As {@link FileSystem.unlink}, without blocking the event loop: giving back the space of a long
+   * file may take tens of milliseconds. Where it is absent, the other one is quick enough.
+   */
+  unlinkAsync?(path: string): Promise<void>;
   /** Forces a directory's entries (creations, renames, removals in it) to stable storage. */
   syncDirectory(path: string): void;
+  /** As {@link FileSystem.syncDirectory}, without blocking the event loop; absent as above. */
+  syncDirectoryAsync?(path: string): Promise<void>;
   /**
    * Takes the exclusive lock on the file `path`, creating it (mode 0600) if missing.
    * Returns undefined when somebody else, in any process or this one, holds it.

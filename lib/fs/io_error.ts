@@ -82,6 +82,19 @@ export function attempt<Result>(
   }
 }
 
+/** As {@link attempt}, of an operation that takes its time. */
+export async function attemptAsync<Result>(
+  verb: string,
+  path: string,
+  operation: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await operation();
+  } catch (error) {
+    throw ioError(verb, path, error);
+  }
+}
+
 /** The symbolic error number (`ENOENT`, …) in an error, or in the cause of a `KvError`. */
 export function systemErrorCode(error: unknown): string | undefined {
   if (error instanceof KvError) return systemErrorCode(error.cause);

@@ -8,10 +8,11 @@
 import * as fs from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { promisify } from "node:util";
 import { DIRECTORY_MODE, hasMode, openDescriptor } from "./descriptor.ts";
 import { assertRange, assertSize } from "./file_range.ts";
 import type { File, FileLock, FileStat, FileSystem, OpenMode } from "./file_system.ts";
-import { attempt, ioError, SystemError, systemErrorCode } from "./io_error.ts";
+import { attempt, attemptAsync, ioError, SystemError, systemErrorCode } from "./io_error.ts";
 import { MemoryMap } from "./memory_map.ts";
 import { lockNatively } from "./native_lock.ts";
 
@@ -50,8 +51,17 @@ export const nodeFileSystem: FileSystem = {
       fs.unlinkSync(path);
     });
   },
+  async unlinkAsync(path: string): Promise<void> {
+    await attemptAsync("remove", path, async () => {
+      if (fs.lstatSync(path).isDirectory()) throw new SystemError("EISDIR", "it is a directory");
+      await fs.promises.unlink(path);
+    });
+  },
   syncDirectory(path: string): void {
     attempt("sync directory", path, () => syncDirectory(path));
+  },
+  async syncDirectoryAsync(path: string): Promise<void> {
+    await attemptAsync("sync directory", path, () => syncDirectoryAsync(path));
   },
   lock(path: string): FileLock | undefined {
     return lockNatively(path);
@@ -235,6 +245,18 @@ function syncDirectory(path: string): void {
   } catch (error) {
     // Some file systems have no such operation for directories and say so with EINVAL. There is
     // then nothing to wait for. Any other error means that the entries may be lost.
+    if (systemErrorCode(error) !== "EINVAL") throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+async function syncDirectoryAsync(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const fd = fs.openSync(path, fs.constants.O_RDONLY | (fs.constants.O_DIRECTORY ?? 0));
+  try {
+    await promisify(fs.fsync)(fd);
+  } catch (error) {
     if (systemErrorCode(error) !== "EINVAL") throw error;
   } finally {
     fs.closeSync(fd);

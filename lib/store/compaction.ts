@@ -24,7 +24,7 @@ import {
   readFrameCrc,
   readU64,
 } from "../format/record.ts";
-import { removeDurably } from "../fs/durable.ts";
+import { removeDurablyAsync } from "../fs/durable.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { type ActiveFile, readActive } from "../log/active_file.ts";
 import { HintReader } from "../log/hint_reader.ts";
@@ -188,7 +188,7 @@ export class Compactor {
       handover.moved = true;
     }
     const names = inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]);
-    removeDurably(fs, directory, names);
+    await removeDurablyAsync(fs, directory, names);
     this.#handover = undefined;
   }
 

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createDurably, removeDurably, replaceDurably } from "../../lib/fs/durable.ts";
+import {
+  createDurably,
+  removeDurably,
+  removeDurablyAsync,
+  replaceDurably,
+} from "../../lib/fs/durable.ts";
+import type { FileSystem } from "../../lib/fs/file_system.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { readFile } from "../../lib/fs/whole_file.ts";
@@ -140,6 +146,32 @@ test("removeDurably removes all, then syncs the directory, once", () => {
   fs.calls.length = 0;
   removeDurably(fs, "/wal", []);
   assert.deepEqual(fs.calls, []);
+});
+
+test("removeDurablyAsync does the same, with what the file system has", async () => {
+  const { fs, memory } = setUp({ a: "1", b: "2", c: "3", d: "4" });
+  await removeDurablyAsync(fs, "/wal", ["a", "gone"]);
+  assert.deepEqual(fs.calls, ["unlink a", "unlink gone", "syncDirectory wal"]);
+  assert.deepEqual(memory.readDirectory("/wal"), ["b", "c", "d"]);
+  const calls: string[] = [];
+  const patient: FileSystem = Object.assign(Object.create(fs), {
+    unlinkAsync: async (path: string) => {
+      await Promise.resolve();
+      calls.push(`unlink ${path}`);
+      memory.unlink(path);
+    },
+    syncDirectoryAsync: async (path: string) => {
+      await Promise.resolve();
+      calls.push(`sync ${path}`);
+    },
+  });
+  await removeDurablyAsync(patient, "/wal", ["b", "gone", "c"]);
+  assert.deepEqual(calls, ["unlink /wal/b", "unlink /wal/gone", "unlink /wal/c", "sync /wal"]);
+  assert.deepEqual(memory.readDirectory("/wal"), ["d"]);
+  await removeDurablyAsync(patient, "/wal", []);
+  assert.equal(calls.length, 4);
+  failAt(fs, "unlink d");
+  await assert.rejects(removeDurablyAsync(fs, "/wal", ["d"]), isIoError("EIO", "unlink d"));
 });
 
 test("removeDurably reports what could not be removed", () => {

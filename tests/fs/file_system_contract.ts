@@ -287,6 +287,23 @@ function namesAreChecked(make: () => Subject): void {
     assert.equal(contentOf(fs, `${root}/f`), "another");
   });
 
+  test("what goes without blocking does the same", async () => {
+    using subject = make();
+    const { fs, root } = subject;
+    if (fs.unlinkAsync === undefined || fs.syncDirectoryAsync === undefined) {
+      return assert.equal(fs.syncDirectoryAsync, fs.unlinkAsync);
+    }
+    fs.makeDirectory(`${root}/d`);
+    fs.open(`${root}/f`, "create").close();
+    await fs.unlinkAsync(`${root}/f`);
+    assert.equal(fs.stat(`${root}/f`), undefined);
+    await assert.rejects(fs.unlinkAsync(`${root}/no`), isIoError("ENOENT", `${root}/no`));
+    await assert.rejects(fs.unlinkAsync(`${root}/d`), isIoError("EISDIR", `${root}/d`));
+    assert.equal(fs.stat(`${root}/d`)?.kind, "directory");
+    await fs.syncDirectoryAsync(`${root}/d`);
+    await assert.rejects(fs.syncDirectoryAsync(`${root}/no`), isIoError("ENOENT", `${root}/no`));
+  });
+
   test("unlink refuses what is missing and directories, even empty ones", () => {
     using subject = make();
     const { fs, root } = subject;

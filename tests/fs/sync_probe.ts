@@ -13,3 +13,4 @@ file.write(new Uint8Array(4), 0, 4, 3);
 await file.syncAsync();
 file.close();
 fs.syncDirectory(join(root, "a"));
+await fs.syncDirectoryAsync!(join(root, "a/b"));

@@ -42,6 +42,7 @@ for (const [runtime, command] of Object.entries(runners)) {
       "pwrite64 a/b/f",
       "fdatasync a/b/f",
       "fsync a",
+      "fsync a/b",
     ]);
   });
 }

@@ -52,6 +52,22 @@ export const directorySyncMutants: MutantGroup = {
       tests: ["fs/durable"],
     },
     {
+      name: "removeDurablyAsync",
+      file: DURABLE,
+      find: "  await (fs.syncDirectoryAsync?.(directory) ?? fs.syncDirectory(directory));\n",
+      replace: "",
+      why: "files that compaction has removed could come back",
+      tests: ["fs/durable"],
+    },
+    {
+      name: "the machine's directory, asynchronously",
+      file: "lib/fs/node_file_system.ts",
+      find: "    await promisify(fs.fsync)(fd);\n",
+      replace: "    await Promise.resolve();\n",
+      why: "files that compaction has removed could come back",
+      tests: ["kill/sync_order", "fs/node_file_system"],
+    },
+    {
       name: "at opening",
       file: "lib/store/open_log.ts",
       find: "    fs.syncDirectory(directory);\n    const state",

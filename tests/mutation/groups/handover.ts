@@ -28,8 +28,10 @@ export const handoverMutants: MutantGroup = {
     {
       name: "handover: forgotten before the old files are removed",
       file: COMPACTION,
-      find: "    removeDurably(fs, directory, names);\n    this.#handover = undefined;\n",
-      replace: "    this.#handover = undefined;\n    removeDurably(fs, directory, names);\n",
+      find:
+        "    await removeDurablyAsync(fs, directory, names);\n    this.#handover = undefined;\n",
+      replace:
+        "    this.#handover = undefined;\n    await removeDurablyAsync(fs, directory, names);\n",
       why: "space would come back at the next opening only",
       tests: ["crash/failed_handover"],
     },
@@ -47,8 +49,9 @@ export const handoverMutants: MutantGroup = {
     {
       name: "handover: hint files of removed segments stay",
       file: COMPACTION,
-      find: "({ fileId }) => [segmentName(fileId), hintName(fileId)]);\n    removeDurably(",
-      replace: "({ fileId }) => [segmentName(fileId)]);\n    removeDurably(",
+      find:
+        "({ fileId }) => [segmentName(fileId), hintName(fileId)]);\n    await removeDurablyAsync(",
+      replace: "({ fileId }) => [segmentName(fileId)]);\n    await removeDurablyAsync(",
       why: "what nobody names would fill the disk",
       tests: ["store/compaction", "crash/failed_handover"],
     },
