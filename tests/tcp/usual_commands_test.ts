@@ -226,3 +226,39 @@ test("what looks at all keys has its place among the writes, and others come beh
     assert.equal(service.store.has("d"), false);
   }
 });
+
+test("usual commands: what is nearly one is refused as ever", async () => {
+  const head = "*2\r\n$3\r\nGET\r\n";
+  for (const wrong of [`${head}$01\r\na\r\n`, `${head}$1\n\na\r\n`, `${head}$1\r\na\n\r`]) {
+    await using service = await TcpService.start();
+    await service.store.set("a", "1");
+    const reply = await service.exchange(command("PING") + command("GET", "a") + wrong);
+    assert.match(reply, /^\+PONG\r\n\$1\r\n1\r\n-ERR Protocol error: [^\r\n]*\r\n$/);
+  }
+});
+
+test("usual commands: the end of one group answers no set of the next", async () => {
+  const fileSystem = new InterceptingFileSystem(new MemoryFileSystem());
+  await using service = await TcpService.start({}, { fileSystem });
+  const opens: (() => void)[] = [];
+  fileSystem.beforeSyncAsync = () => new Promise((resolve) => opens.push(resolve));
+  const turns = async () => {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const set = command("SET", "a", "1");
+  const [first, second] = [service.connect(), service.connect()];
+  first.send(command("PING") + set + set);
+  second.send(command("PING"));
+  first.send(set + set);
+  await turns();
+  second.send(set + set);
+  opens.shift()!();
+  await turns();
+  assert.equal(first.text, `+PONG\r\n${"+OK\r\n".repeat(4)}`);
+  assert.equal(second.text, "+PONG\r\n");
+  while (second.text === "+PONG\r\n") {
+    opens.shift()?.();
+    await turns();
+  }
+  assert.equal(second.text, "+PONG\r\n+OK\r\n+OK\r\n");
+});
