@@ -47,7 +47,7 @@ export type {
 } from "./tools/repair.ts";
 export type { CopyOptions, CopyReport } from "./tools/copy_store.ts";
 export type { StoreFile, StoreSnapshot } from "./tools/store_snapshot.ts";
-export type { VerifyProblem, VerifyReport } from "./tools/verify.ts";
+export type { VerifyProblem, VerifyReport } from "./tools/verify_report.ts";
 export type {
   BatchCheck,
   BatchOp,
@@ -71,7 +71,5 @@ export type {
   StoreStats,
   UpdateChange,
   ValueInput,
-  ValueTarget,
-  WriteListener,
   WriteResult,
 } from "./store/types.ts";

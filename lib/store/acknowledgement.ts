@@ -3,7 +3,7 @@
 import type { GroupCommit } from "./group_commit.ts";
 import type { LazySync } from "./lazy_sync.ts";
 import type { VisibilityBell } from "./visibility.ts";
-import type { SetResult, WriteListener, WriteResult } from "./types.ts";
+import type { SetResult, WriteResult } from "./types.ts";
 
 /** Acknowledges the write that was appended last, in one of several forms. */
 export class Acknowledgement {
@@ -35,15 +35,6 @@ export class Acknowledgement {
     const result = { version: lsn, created: this.created };
     const admitted = this.#lazy!.admitted();
     return admitted === undefined ? Promise.resolve(result) : admitted.then(() => result);
-  }
-
-  /** Tells `listener` when the record appended last counts as done, which may be now. */
-  tell(lsn: number, isSet: boolean, listener: WriteListener): void {
-    if (this.#commit !== undefined) return this.#commit.tell(listener);
-    const created = isSet && this.created;
-    const admitted = this.#lazy!.admitted();
-    if (admitted === undefined) listener.written(lsn, created);
-    else admitted.then(() => listener.written(lsn, created), (error) => listener.failed(error));
   }
 
   /** As {@link of}; the bell tells when {@link WritePath.lsnAcknowledged} has reached the record. */

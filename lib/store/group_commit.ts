@@ -6,71 +6,18 @@
 import { assert } from "../assert.ts";
 import type { Clock } from "../clock.ts";
 import type { LogWriter } from "../log/log_writer.ts";
-import type { Segment } from "../log/segment.ts";
 import type { RecordEncoder } from "./record_encoder.ts";
 import { isGone, type Keydir } from "./keydir.ts";
-import type { SetResult, WriteListener, WriteResult } from "./types.ts";
+import type { SetResult, WriteResult } from "./types.ts";
 import type { VisibilityBell } from "./visibility.ts";
+import { type PendingWrite, WriteGroup, type WriteListener } from "./write_group.ts";
 
-const KEYS_BYTES = 16 * 1024;
-/** Longer keys are copied by the runtime, shorter ones more quickly byte by byte. */
-const LOOPED_KEY_BYTES_MAX = 48;
 /** An fsync as fast as this may block the event loop: another thread would take longer to ask. */
 const BLOCKING_SYNC_MS_MAX = 1;
 /** As many in a row must have been so fast before one blocks that several writes wait for. */
 const FAST_SYNCS_MIN = 32;
 /** More than this takes the disk longer than usual, however fast it is. */
 const BLOCKING_SYNC_BYTES_MAX = 256 << 10;
-
-/** Writes that share an fsync, with their keys side by side in one buffer. */
-class WriteGroup {
-  writes: PendingWrite[] = [];
-  keys = new Uint8Array(KEYS_BYTES);
-  keysUsed = 0;
-
-  /** Copies a key in and returns where it begins. */
-  addKey(bytes: Uint8Array, start: number, length: number): number {
-    const at = this.keysUsed;
-    if (at + length > this.keys.length) {
-      const larger = new Uint8Array(Math.max(this.keys.length * 2, at + length));
-      larger.set(this.keys.subarray(0, at));
-      this.keys = larger;
-    }
-    if (length > LOOPED_KEY_BYTES_MAX) this.keys.set(bytes.subarray(start, start + length), at);
-    else for (let index = 0; index < length; index++) this.keys[at + index] = bytes[start + index]!;
-    this.keysUsed = at + length;
-    return at;
-  }
-
-  clear(): void {
-    this.writes = [];
-    this.keysUsed = 0;
-    if (this.keys.length > 64 * KEYS_BYTES) this.keys = new Uint8Array(KEYS_BYTES);
-  }
-}
-
-/** A record in the log that is not yet durable. */
-export interface PendingWrite {
-  group: WriteGroup;
-  keyStart: number;
-  keyLength: number;
-  hash: number;
-  isDelete: boolean;
-  segment: Segment;
-  offset: number;
-  frameLength: number;
-  crc: number;
-  lsn: number;
-  expiresAt: number;
-  /** The write before this one, in flight as well, whose key has the same hash; once looked for. */
-  previousOfHash: PendingWrite | undefined;
-  /** Whether it was accepted because its key existed, which has no say in it any more if it expires. */
-  replaces: boolean;
-  /** Whether its key did not exist before it; known once it is visible. */
-  created: boolean;
-  /** Who waits for it; of a batch, only its last write has one. */
-  listener: WriteListener | undefined;
-}
 
 /** Somebody who waits until everything up to an LSN is visible. */
 interface Waiter {
@@ -185,8 +132,7 @@ export class GroupCommit {
     if (!isDelete) this.setBytesInFlight += encoded.frameLength;
   }
 
-  /** Tells `listener` once the write added last is durable and visible, or has failed. */
-  tell(listener: WriteListener): void {
+  #tell(listener: WriteListener): void {
     this.#newest().listener = listener;
     this.#start();
   }
@@ -194,14 +140,14 @@ export class GroupCommit {
   /** Resolves once the write added last is durable and visible. */
   acknowledged(): Promise<WriteResult> {
     return new Promise((resolve, failed) =>
-      this.tell({ written: (version) => resolve({ version }), failed })
+      this.#tell({ written: (version) => resolve({ version }), failed })
     );
   }
 
   /** As {@link acknowledged}, of a set that stands alone. */
   acknowledgedSet(): Promise<SetResult> {
     return new Promise((resolve, failed) =>
-      this.tell({ written: (version, created) => resolve({ version, created }), failed })
+      this.#tell({ written: (version, created) => resolve({ version, created }), failed })
     );
   }
 

@@ -3,7 +3,8 @@
 import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { decodeKey, encodeKey } from "../format/key.ts";
-import type { GroupCommit, PendingWrite } from "./group_commit.ts";
+import type { GroupCommit } from "./group_commit.ts";
+import type { PendingWrite } from "./write_group.ts";
 import { isGone, type Keydir } from "./keydir.ts";
 import type { RecordSource } from "./record_source.ts";
 import { makeEntry } from "./scan.ts";

@@ -15,7 +15,7 @@ import { readFully, readFullyAsync } from "../fs/whole_file.ts";
 import type { LogWriter } from "../log/log_writer.ts";
 import type { Segment } from "../log/segment.ts";
 import type { Logger } from "../telemetry/logger.ts";
-import type { PendingWrite } from "./group_commit.ts";
+import type { PendingWrite } from "./write_group.ts";
 import type { Keydir } from "./keydir.ts";
 
 const SCRATCH_BYTES = 64 * 1024;

@@ -12,7 +12,8 @@ import { inspectFile, type InspectItem, type InspectOptions } from "../tools/ins
 import { type RepairOptions, type RepairReport, repairStore } from "../tools/repair.ts";
 import { restoreStore } from "../tools/restore.ts";
 import type { StoreSnapshot } from "../tools/store_snapshot.ts";
-import { type VerifyReport, verifyStore } from "../tools/verify.ts";
+import { verifyStore } from "../tools/verify.ts";
+import type { VerifyReport } from "../tools/verify_report.ts";
 import { openChanges } from "./changes.ts";
 import { type DirectAccess, directAccess } from "./direct_access.ts";
 import { Expirer } from "./expirer.ts";
@@ -21,7 +22,7 @@ import { type OpenedLog, openForReading, openForWriting } from "./open_log.ts";
 import { type ResolvedOptions, resolveOptions, showValue } from "./options.ts";
 import { RecordSource } from "./record_source.ts";
 import { type NewestContext, opsOfUpdate } from "./newest.ts";
-import { checkKeyRange, checkReadOptions } from "./read_arguments.ts";
+import { checkReadOptions } from "./read_arguments.ts";
 import { randomAddress } from "./random_address.ts";
 import { checkScanOptions, keyText, makeEntry, scan } from "./scan.ts";
 import { checkCopyArguments, Snapshots } from "./snapshots.ts";
@@ -44,8 +45,6 @@ import type {
   StoreStats,
   UpdateChange,
   ValueInput,
-  ValueTarget,
-  WriteListener,
   WriteResult,
 } from "./types.ts";
 import { WritePath } from "./write_path.ts";
@@ -304,26 +303,6 @@ export class KvStore implements AsyncDisposable {
     }
   }
 
-  /**
-   * As {@link set}, but tells a listener what became of it: before this returns, if that is known
-   * already. All writes that one fsync makes durable are told at once, in the order of their
-   * versions, so that what follows from them can be gathered: a microtask queued by the first of
-   * them runs behind the last.
-   */
-  setTelling(
-    key: KeyInput,
-    value: ValueInput,
-    options: SetOptions | undefined,
-    listener: WriteListener,
-  ): void {
-    try {
-      const write = this.#writable();
-      write.acknowledgement.tell(write.set(key, value, options), true, listener);
-    } catch (error) {
-      this.#refuse(error).catch((error) => listener.failed(error));
-    }
-  }
-
   /** As {@link set}, blocking. */
   setSync(key: KeyInput, value: ValueInput, options?: SetOptions): SetResult {
     const write = this.#writable();
@@ -341,16 +320,6 @@ export class KvStore implements AsyncDisposable {
       return write.acknowledgement.of(write.delete(key, options));
     } catch (error) {
       return this.#refuse(error);
-    }
-  }
-
-  /** As {@link delete}, but tells a listener what became of it; see {@link setTelling}. */
-  deleteTelling(key: KeyInput, options: DeleteOptions | undefined, listener: WriteListener): void {
-    try {
-      const write = this.#writable();
-      write.acknowledgement.tell(write.delete(key, options), false, listener);
-    } catch (error) {
-      this.#refuse(error).catch((error) => listener.failed(error));
     }
   }
 
@@ -484,30 +453,6 @@ export class KvStore implements AsyncDisposable {
     if (size > valueBytesMax) entry.size = size;
     else entry.value = this.#source.read(address);
     return entry;
-  }
-
-  /**
-   * As {@link getSync}, for those who have keys as bytes among others and send values on: the key is
-   * `length` bytes of `bytes` from `start`, and the value is copied to where `target` wants it,
-   * without an object in between. Returns the value's length; -1 if `target` did without it, and
-   * undefined if there is none. When it throws, room that was reserved has not been filled. Throws as
-   * {@link get} rejects, and `InvalidArgument` for a key that is not within `bytes`.
-   */
-  readInto(
-    bytes: Uint8Array,
-    start: number,
-    length: number,
-    target: ValueTarget,
-  ): number | undefined {
-    this.#assertOpen();
-    checkKeyRange(bytes, start, length);
-    const address = this.#locateBytes(bytes, start, length);
-    if (address === 0) return undefined;
-    const byteLength = this.#source.valueLength(address);
-    const at = target.reserve(byteLength);
-    if (at < 0) return -1;
-    this.#source.copy(address, target.bytes, at);
-    return byteLength;
   }
 
   /** Whether a key exists. Looks into memory only. */
@@ -796,19 +741,18 @@ export class KvStore implements AsyncDisposable {
   /** The address of a key's record in the index, 0 if it does not exist. */
   #locate(key: KeyInput): number {
     this.#assertOpen();
-    if (typeof key !== "string") return this.#locateBytes(key, 0, key?.length);
+    if (typeof key !== "string") return this.#locateBytes(key);
     const bytes = this.#keyScratch;
     return this.#find(bytes, 0, encodeKey(key, bytes, 0, this.#options.keyBytesMax));
   }
 
   /** As {@link #locate}. Whether they can be a key at all is asked only where there is none. */
-  #locateBytes(bytes: Uint8Array, start: number, length: number): number {
+  #locateBytes(key: Uint8Array): number {
     const { keyBytesMax } = this.#options;
-    if (bytes instanceof Uint8Array && length <= keyBytesMax) {
-      const address = this.#find(bytes, start, length);
+    if (key instanceof Uint8Array && key.length <= keyBytesMax) {
+      const address = this.#find(key, 0, key.length);
       if (address !== 0) return address;
     }
-    const key = bytes instanceof Uint8Array ? bytes.subarray(start, start + length) : bytes;
     checkKeyBytes(key, keyBytesMax);
     return 0;
   }

@@ -95,17 +95,6 @@ export interface ReadOptions {
   valueBytesMax?: number;
 }
 
-/** Where {@link KvStore.readInto} puts a value. */
-export interface ValueTarget {
-  /** What values are copied into. Looked at after `reserve` was called, which may replace it. */
-  readonly bytes: Uint8Array;
-  /**
-   * Makes room for a value of `byteLength` bytes. Returns where in `bytes` it shall begin, or -1 to do
-   * without it. Must not call the store.
-   */
-  reserve(byteLength: number): number;
-}
-
 /** Options of {@link KvStore.set}. */
 export interface SetOptions {
   /** Time to live in milliseconds, a positive integer; afterwards the key is as if deleted. */
@@ -137,17 +126,6 @@ export interface WriteResult {
 export interface SetResult extends WriteResult {
   /** Whether the key did not exist just before, as of the write's place in the order of all writes. */
   created: boolean;
-}
-
-/**
- * Is told what became of one write; see {@link KvStore.setTelling}. Called exactly once. Whoever
- * writes very much does without a promise for each this way. Neither function may throw.
- */
-export interface WriteListener {
-  /** The write counts as done. `created` as in {@link SetResult}; false of a delete. */
-  written(version: number, created: boolean): void;
-  /** The write was refused, or has failed: what a promise would have been rejected with. */
-  failed(error: unknown): void;
 }
 
 /**

@@ -51,8 +51,6 @@ const ENTRIES_PER_SLICE = 4096;
 /** Compaction may replace a segment between reading ACTIVE and opening what it names. */
 const OPEN_ATTEMPTS = 10;
 
-export type { VerifyProblem, VerifyReport } from "./verify_report.ts";
-
 /**
  * Verifies the store in the directory `path`. Throws `Io` if there is none, or if the system does
  * not let this process read it, which tells nothing about the store.
@@ -323,11 +321,8 @@ class Verifier {
     });
     this.#lastLsn = Math.max(this.#lastLsn, scanner.lastLsn);
     const searchEnd = Math.min(size, framesEnd + SYNC_FRAME_BYTES);
-    const durableOffset = Math.max(
-      scanner.durableOffset,
-      expected.length,
-      findDurableOffset(file, fileId, scanner.validEnd, searchEnd),
-    );
+    const marked = findDurableOffset(file, fileId, scanner.validEnd, searchEnd);
+    const durableOffset = Math.max(scanner.durableOffset, expected.length, marked);
     const isShort = isActive && durableOffset > scanner.validEnd;
     const verdict = decide({
       active: isActive,

@@ -6,7 +6,7 @@ import { crc32 } from "../../lib/format/crc32.ts";
 import { HINT_FIELDS } from "../../lib/format/hint.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { KvStore } from "../../lib/store/store.ts";
-import type { VerifyReport } from "../../lib/tools/verify.ts";
+import type { VerifyReport } from "../../lib/tools/verify_report.ts";
 import {
   assertUntouched,
   bytesOf,

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ACTIVE_UNFINISHED } from "../../lib/format/active.ts";
 import { KvStore } from "../../lib/store/store.ts";
-import type { VerifyProblem } from "../../lib/tools/verify.ts";
+import type { VerifyProblem } from "../../lib/tools/verify_report.ts";
 import { bytesOf, type DiskImage, fromImage, withFile } from "../support/disk_image.ts";
 import { FaultyFileSystem } from "../support/faulty_file_system.ts";
 import { PATH, pattern } from "../support/test_store.ts";

@@ -29,7 +29,6 @@ const METHODS: Record<string, [operation: Operation, form: Form]> = {
   snapshot: ["backup", "snapshot"],
   getSync: ["get", "blocking"],
   getEntrySync: ["get", "blocking"],
-  readInto: ["get", "blocking"],
   setSync: ["set", "blocking"],
   deleteSync: ["delete", "blocking"],
   batchSync: ["batch", "blocking"],
@@ -193,7 +192,7 @@ function resultCounter(operation: Operation, counts: ResultCounts): <T>(result: 
 
 /** Whether a value was too long for the one who asked: it is read, and counted, by another call. */
 function isLeftOut(result: unknown): boolean {
-  return result === -1 || (result as { size?: number }).size !== undefined;
+  return (result as { size?: number }).size !== undefined;
 }
 
 function endWith(span: Span, error: unknown): void {

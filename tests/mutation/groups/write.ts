@@ -101,13 +101,12 @@ export const writeMutants: MutantGroup = {
       tests: ["store/visibility"],
     },
     {
-      name: "batched: a listener is told however much is not durable",
-      file: "lib/store/acknowledgement.ts",
-      find: "    if (admitted === undefined) listener.written(lsn, created);\n    else ",
-      replace:
-        "    if (lsn > 0) listener.written(lsn, created);\n    else if (admitted !== undefined) ",
+      name: "batched: the bell's version however much is not durable",
+      file: LAZY_SYNC,
+      find: "    if (admitted === undefined) this.lsnAdmitted = lsn;\n    else {",
+      replace: "    if (lsn > 0) this.lsnAdmitted = lsn;\n    else if (admitted !== undefined) {",
       why: "no more than was agreed to may be lost",
-      tests: ["store/telling"],
+      tests: ["store/direct_access"],
     },
     {
       name: "batched: called durable from the moment that the fsync begins",
