@@ -1,4 +1,4 @@
-/** Writes the end of a file once more, so that the next fsync cannot pass it over. */
+/** Writes the end of a file, and its length, once more, so that the next fsync cannot pass them over. */
 
 import { KvError } from "../errors.ts";
 import type { File } from "../fs/file_system.ts";
@@ -7,7 +7,7 @@ import { readFully, writeFully } from "../fs/whole_file.ts";
 const CHUNK_BYTES = 1 << 20;
 
 /**
- * Reads the bytes from `start` to `end` and writes them where they are. After an fsync has failed,
+ * Reads the bytes from `start` to `end`, where the file ends, and writes them where they are. After an fsync has failed,
  * the operating system may keep what it could not write in memory, and take it for written: a new
  * process reads it as if nothing had happened, and its fsync succeeds without writing anything. Only
  * a new write makes the system care for these bytes again. Throws `Io` if they are not all there.
@@ -30,4 +30,8 @@ export function rewriteTail(file: File, start: number, end: number): void {
     writeFully(file, buffer, 0, count, offset);
     offset += count;
   }
+  // A cut that an fsync was to make durable and did not may be lost likewise: the file would be longer
+  // again, with what was cut off behind records that are there by then.
+  file.truncate(end + 1);
+  file.truncate(end);
 }

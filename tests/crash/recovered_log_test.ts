@@ -121,6 +121,40 @@ test("closing whose fsync fails, then a process that only opens and closes, then
   assert(struck > SEEDS, "some failed");
 });
 
+test("space whose cut a failed fsync has forgotten does not come back behind a closed segment", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const options = { segmentBytesMax: 8192 };
+  let struck = 0;
+  for (let seed = 0; seed < 4 * SEEDS; seed++) {
+    const fs = new CrashFileSystem({ random: new SeededRandom(seed) });
+    const store = await openInMemory(options, fs);
+    const state: Record<string, string> = {};
+    const set = async (into: typeof store, key: string, value: string) => {
+      await into.set(key, value);
+      state[key] = value;
+    };
+    for (let i = 0; i < 20; i++) await set(store, `key ${i}`, `${i}`);
+    fs.stop();
+    fs.restart("kill");
+    // The space is cut off, and the fsync of that is among those that fail.
+    fs.faults.plan("sync", 1 + seed % 6);
+    await (await openInMemory(options, fs).catch(() => undefined))?.close().catch(() => {});
+    if (fs.faults.struck) struck++;
+    fs.restart("kill");
+    fs.faults.heal();
+    const reopened = await openInMemory(options, fs);
+    await set(reopened, "long", "x".repeat(5000));
+    await set(reopened, "longer", "x".repeat(6000));
+    fs.stop();
+    fs.restart("power");
+    const again = await openInMemory(options, fs);
+    assert.deepEqual((await read(again)).state, state, `seed ${seed}`);
+    fs.stop();
+  }
+  assert(struck > SEEDS, `${struck} failed`);
+});
+
 test("of a long value that a failed fsync left in memory all of it is written again", {
   timeout: TIMEOUT_MS,
 }, async () => {

@@ -11,9 +11,10 @@ import {
   withFile,
 } from "../support/disk_image.ts";
 import { framesOf } from "../support/frames.ts";
-import { FIRST_LOG, leftByKill } from "../support/killed_store.ts";
+import { FIRST_LOG, leftByClose, leftByKill } from "../support/killed_store.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
 import { mustOpen } from "../support/store_outcome.ts";
+import { openInMemory } from "../support/test_store.ts";
 
 const TIMEOUT_MS = 120_000;
 
@@ -53,6 +54,20 @@ test("zeros behind the log are cut off", { timeout: TIMEOUT_MS }, async () => {
   const image = await writeLog();
   for (const length of LENGTHS) {
     await assertTailIsCut(image, new Uint8Array(length), `${length} zeros`);
+  }
+});
+
+test("zeros behind a log that was closed are cut off before it is appended to", async () => {
+  const image = await leftByClose(async (store) => {
+    for (const [key, value] of Object.entries(STATE)) await store.set(key, value);
+  });
+  const log = bytesOf(image, FIRST_LOG);
+  for (const length of LENGTHS) {
+    const fs = fromImage(withFile(image, FIRST_LOG, joined(log, new Uint8Array(length))));
+    const store = await openInMemory({}, fs);
+    assert.equal(bytesOf(takeImage(fs), FIRST_LOG).length, log.length, `${length} zeros`);
+    await store.close();
+    assert.deepEqual((await mustOpen(fs)).state, STATE);
   }
 });
 
