@@ -40,6 +40,10 @@ export const statsSchema: v.GenericSchema = v.strictObject({
   replay: v.strictObject({
     segments: v.pipe(count, v.description("Log segments read at opening.")),
     hints: v.pipe(count, v.description("Of which through their hint files.")),
+    checkpointKeys: v.pipe(
+      count,
+      v.description("Keys that came from the checkpoint of the index."),
+    ),
     records: v.pipe(count, v.description("Records applied.")),
     bytes: v.pipe(count, v.description("Bytes of log and hints read.")),
     truncatedBytes: v.pipe(count, v.description("Bytes of a torn tail that were cut off.")),
