@@ -14,6 +14,8 @@ import { type PendingWrite, WriteGroup, type WriteListener } from "./write_group
 
 /** An fsync as fast as this may block the event loop: another thread would take longer to ask. */
 const BLOCKING_SYNC_MS_MAX = 1;
+/** Writes that may be about to come are waited for so long at most, however slow the disk has been. */
+const GATHERING_MS_MAX = 2;
 /** As many in a row must have been so fast before one blocks that several writes wait for. */
 const FAST_SYNCS_MIN = 32;
 /** More than this takes the disk longer than usual, however fast it is. */
@@ -46,7 +48,8 @@ export class GroupCommit {
   #lsnVisible: number;
   /** How many fsyncs in a row were fast, this one included. A new disk is trusted with one write. */
   #fastSyncs = 1;
-  #syncMs = 0;
+  /** How long a group may gather: as long as the last fsync took, within bounds. */
+  #gatheringMs = 0;
   /** Since when writes gather for the next fsync, and how many had at the last look. */
   #gatheringSince = 0;
   #gathered = 0;
@@ -211,10 +214,10 @@ export class GroupCommit {
       return;
     }
     const mayGrow = count > this.#gathered || count < this.#expected;
-    if (mayGrow && this.#clock.monotonic() - this.#gatheringSince < this.#syncMs) {
+    if (mayGrow && this.#clock.monotonic() - this.#gatheringSince < this.#gatheringMs) {
       // One turn of the event loop brought several, so the next one may, too; and those that were
       // acknowledged last may write again. To wait for them as long as an fsync takes costs less than
-      // another fsync.
+      // another fsync; but longer it would keep the event loop busy, and those who are there waiting.
       this.#gathered = count;
       this.#clock.defer(this.#onTurn);
       return;
@@ -268,7 +271,7 @@ export class GroupCommit {
   }
 
   #noteSyncMs(ms: number): void {
-    this.#syncMs = ms;
+    this.#gatheringMs = Math.min(ms, GATHERING_MS_MAX);
     if (ms > BLOCKING_SYNC_MS_MAX) this.#fastSyncs = 0;
     else this.#fastSyncs++;
   }

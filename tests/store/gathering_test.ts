@@ -1,0 +1,28 @@
+/** Group commit waits for writes that may be about to come, but not for long. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { InterceptingFileSystem } from "../support/intercepting_file_system.ts";
+import { TestClock } from "../support/test_clock.ts";
+import { openInMemory, turn } from "../support/test_store.ts";
+
+test("an fsync that took seconds does not let later groups wait as long for nobody", async () => {
+  const fs = new InterceptingFileSystem(new MemoryFileSystem());
+  const clock = new TestClock();
+  await using store = await openInMemory({ clock }, fs);
+  fs.beforeSyncAsync = fs.beforeSync = () => clock.advance(2000);
+  // Eight at once, and then only one of those who wrote.
+  await Promise.all(Array.from({ length: 8 }, (_, index) => store.set(`key ${index}`, "1")));
+  fs.beforeSyncAsync = fs.beforeSync = () => {};
+  let isDone = false;
+  const written = store.set("key 1", "2").then(() => isDone = true);
+  for (let ms = 0; ms < 5 && !isDone; ms++) {
+    clock.advance(1);
+    for (let turns = 0; turns < 5; turns++) await turn();
+  }
+  const inTime = isDone;
+  clock.advance(10_000);
+  await written;
+  assert(inTime, "five milliseconds later it is acknowledged");
+});
