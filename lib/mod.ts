@@ -14,6 +14,9 @@
  */
 
 export { KvStore } from "./store/store.ts";
+export { KvReader } from "./worker/kv_reader.ts";
+export type { ReaderOptions } from "./worker/kv_reader.ts";
+export type { SharedStore } from "./store/shared_store.ts";
 export { NOT_DIRECT } from "./store/direct_access.ts";
 export type { DirectAccess } from "./store/direct_access.ts";
 export { KvError } from "./errors.ts";

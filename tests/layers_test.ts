@@ -41,6 +41,10 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
     ],
     packages: ["valibot"],
   },
+  worker: {
+    imports: ["lib/format/", "lib/fs/", "lib/index/", "lib/log/", "lib/store/", "lib/clock.ts"],
+    packages: [],
+  },
   server: {
     imports: ["lib/mod.ts", "lib/telemetry/", "lib/clock.ts"],
     packages: [
@@ -67,7 +71,7 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
 /** What every layer may import. */
 const FOUNDATION = ["lib/errors.ts", "lib/limits.ts"];
 /** What layers may import that are not for users' eyes; users get it from lib/mod.ts. */
-const ENGINE_FOUNDATION = ["lib/assert.ts"];
+const ENGINE_FOUNDATION = ["lib/assert.ts", "lib/sequence.ts"];
 /** What files at the top of lib/ may import. */
 const TOP: Record<string, string[]> = {
   "lib/assert.ts": [],
@@ -83,8 +87,10 @@ const TOP: Record<string, string[]> = {
     "lib/store/",
     "lib/telemetry/",
     "lib/tools/",
+    "lib/worker/",
   ],
   "lib/random.ts": [],
+  "lib/sequence.ts": [],
 };
 
 /** Files outside lib/fs that use the runtime's own file system, and what for. */

@@ -41,6 +41,8 @@ const SEQUENCE = 0;
 const DEPTH = 1;
 const ENTRIES = 2;
 
+export { DEPTH as DIRECTORY_DEPTH, ENTRIES as DIRECTORY_ENTRIES, SEQUENCE as DIRECTORY_SEQUENCE };
+
 /** Finds records by hash and key. */
 export class HashDirectory {
   // Of the greatest size from the start, so that it never has to move.
@@ -141,6 +143,11 @@ export class HashDirectory {
     const isSound = entries.every((shard) => shard >= 0 && shard < count);
     image.expect(isSound, "it names a shard that does not exist");
     this.#directory[DEPTH] = depth!;
+  }
+
+  /** The memory of the directory and of the table of shards. */
+  share(): { directory: SharedArrayBuffer; shards: SharedArrayBuffer } {
+    return { directory: this.#directory.buffer, shards: this.#shards.share() };
   }
 
   /** Bytes of bookkeeping in use beside the pages. */

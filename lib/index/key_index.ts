@@ -45,14 +45,7 @@ import {
   writeHeader,
   writeKey,
 } from "./record_layout.ts";
-
-/** Options of {@link KeyIndex}. */
-export interface KeyIndexOptions {
-  /** Any 32-bit integer; random, where keys may come from an adversary. */
-  hashSeed: number;
-  /** Number of the first slab of memory, so that tests reach high addresses. */
-  slabFirst?: number;
-}
+import type { SharedIndex } from "./shared_index.ts";
 
 /** The index of all keys. */
 export class KeyIndex extends RecordReader {
@@ -67,8 +60,8 @@ export class KeyIndex extends RecordReader {
   #size = 0;
   #keyBytes = 0;
 
-  /** Creates an empty index. */
-  constructor(options: KeyIndexOptions) {
+  /** Creates an empty index; the seed is to be random where keys may come from an adversary. */
+  constructor(options: { hashSeed: number; slabFirst?: number }) {
     const pool = new PagePool(options.slabFirst);
     super(pool.slabs);
     this.#hashSeed = options.hashSeed | 0;
@@ -326,6 +319,11 @@ export class KeyIndex extends RecordReader {
   /** Bytes of the pages that {@link KeyIndex.save} writes. */
   imageBytes(): number {
     return (this.#directory.pages().length + this.#arena.pages().length) * PAGE_BYTES;
+  }
+
+  /** The memory that an `IndexReader` on another thread needs, however the index grows. */
+  share(): SharedIndex {
+    return { hashSeed: this.#hashSeed, ...this.#directory.share(), ...this.#pool.share() };
   }
 
   #pageAt(page: number): Int32Array {

@@ -14,6 +14,7 @@
 
 import { assert } from "../assert.ts";
 import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
+import { SLAB_BYTES, SlabGrowth, type SlabGrowthMemory, SLABS_MAX } from "./slab_growth.ts";
 
 /** Bits of an address that name the word within its slab. */
 export const SLAB_SHIFT = 22;
@@ -26,17 +27,18 @@ export const PAGE_WORDS = 1 << PAGE_SHIFT;
 /** Bytes in a page. */
 export const PAGE_BYTES = PAGE_WORDS * 4;
 
-const SLAB_WORDS = 1 << SLAB_SHIFT;
+/** Words in a slab; fewer in the first one. */
+export const SLAB_WORDS = 1 << SLAB_SHIFT;
 const SLAB_WORDS_FIRST = 8 * PAGE_WORDS;
-const SLABS_MAX = 1024;
 
 assert(SLAB_MASK === SLAB_WORDS - 1, "the mask selects the word in a slab");
 assert(SLABS_MAX * SLAB_WORDS === 2 ** 32, "an address is 32 bits");
+assert(SLAB_BYTES === SLAB_WORDS * 4, "slabs are alike, shared or not");
 assert(SLAB_WORDS_FIRST > PAGE_WORDS, "the first slab has a page beside the reserved one");
 
 /** Hands out pages and takes them back. */
 export class PagePool {
-  /** The slabs by number. Only ever appended to; other threads get them by message. */
+  /** The slabs by number. Only ever appended to. */
   readonly slabs: Int32Array[] = [];
   /** Pages handed out for the first time: these, and no others, occupy RAM. */
   pagesTouched = 0;
@@ -44,6 +46,8 @@ export class PagePool {
   pagesInUse = 0;
 
   readonly #slabFirst: number;
+  /** Where slabs are made that other threads must find; undefined while nobody shares the pool. */
+  #growth: SlabGrowth | undefined;
   #fresh = 0;
   #freshEnd = 0;
   readonly #free: number[] = [];
@@ -77,6 +81,14 @@ export class PagePool {
     assert(this.pagesInUse > 0, "a page is released once");
     this.pagesInUse--;
     this.#free.push(page | 0);
+  }
+
+  /** The memory of all pages, those included that are yet to come. */
+  share(): { slabs: SharedArrayBuffer[]; growth: SlabGrowthMemory } {
+    this.#growth ??= SlabGrowth.reserve(this.slabs.length);
+    const { memory } = this.#growth;
+    const slabs = this.slabs.slice(0, memory.firstSlab);
+    return { slabs: slabs.map((slab) => slab.buffer as SharedArrayBuffer), growth: memory };
   }
 
   /** Writes which pages there are; `pages`, in ascending order, are those whose content is kept. */
@@ -142,7 +154,11 @@ export class PagePool {
   #addSlab(words: number): void {
     const number = this.slabs.length;
     assert(number < SLABS_MAX, "the index has no address left (16 GiB)");
-    this.slabs.push(new Int32Array(new SharedArrayBuffer(words * 4)));
+    this.slabs.push(
+      this.#growth === undefined
+        ? new Int32Array(new SharedArrayBuffer(words * 4))
+        : this.#growth.add(number),
+    );
     this.#fresh = number * SLAB_WORDS;
     this.#freshEnd = this.#fresh + words;
   }

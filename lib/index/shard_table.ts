@@ -37,6 +37,9 @@ const COUNT = 3;
 // As many as there are pages, so that the table never has to move. Untouched, it costs nothing.
 const SHARDS_MAX = 1 << 17;
 
+export { NEXT as SHARD_NEXT, PAGE as SHARD_PAGE, SEQUENCE as SHARD_SEQUENCE };
+export { SHARD_SHIFT, SHARDS_MAX };
+
 /** Records at which a shard splits: from 0.74 to 0.86 of its slots, by shard number. */
 const SPLIT_COUNT_MIN = Math.floor(SLOTS * 0.74);
 const SPLIT_COUNT_SPREAD = Math.floor(SLOTS * 0.12);
@@ -263,6 +266,11 @@ export class ShardTable {
       image.expect(isSound, "it names a shard that does not exist");
       words[at + SEQUENCE] = 0;
     }
+  }
+
+  /** The memory of the table. */
+  share(): SharedArrayBuffer {
+    return this.#shards.buffer;
   }
 
   /** How many shards there are. */

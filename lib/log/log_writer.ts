@@ -16,6 +16,7 @@ import { refusalAfter } from "./refusal.ts";
 import type { Segment } from "./segment.ts";
 import { createSegment } from "./segment_file.ts";
 import type { SegmentSet } from "./segment_set.ts";
+import type { SharedTailWriter } from "./shared_tail.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 
 const BUFFER_BYTES_MAX = 1 << 20;
@@ -48,6 +49,8 @@ export class LogWriter {
   buffer: ByteBuffer;
   /** Number of fsyncs so far. */
   syncs = 0;
+  /** The buffer as other threads see it; undefined if they see nothing before it is in the file. */
+  tail: SharedTailWriter | undefined;
 
   #context: LogWriterContext;
   #bufferBytes: number;
@@ -177,6 +180,7 @@ export class LogWriter {
     assert(lsn === this.#lsnAppended + 1, "LSNs ascend by one");
     const segment = this.#segment;
     const offset = this.#append(at, frameLength, crc);
+    this.tail?.append(this.buffer.bytes, at, frameLength);
     segment.recordCount++;
     segment.lastLsn = lsn;
     this.#lsnAppended = lsn;
@@ -211,6 +215,7 @@ export class LogWriter {
     }
     this.#bufferStart += this.#used;
     this.#used = 0;
+    this.tail?.moveTo(this.#segment.fileId, this.#bufferStart);
   }
 
   /** Writes and syncs everything appended so far, blocking until that is done. */
@@ -308,6 +313,7 @@ export class LogWriter {
     this.#space.reset();
     this.#bufferStart = segment.length;
     this.#markedOffset = segment.length;
+    this.tail?.moveTo(segment.fileId, segment.length);
   }
 
   /** Writes everything appended so far, with a mark if more is durable than the last one says. */

@@ -7,6 +7,8 @@ import type { Segment } from "./segment.ts";
 export class SegmentSet {
   #ordered: Segment[] = [];
   #byId = new Map<number, Segment>();
+  /** Called when files of segments that were replaced have been removed. */
+  onRemoved: () => void = () => {};
 
   /** The segments from the oldest to the newest. */
   get ordered(): readonly Segment[] {

@@ -190,6 +190,7 @@ export class Compactor {
     const names = inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]);
     await removeDurablyAsync(fs, directory, names);
     this.#handover = undefined;
+    keydir.segments.onRemoved();
   }
 
   /** Whether ACTIVE, of which a replacement has failed, names the segment all the same. */

@@ -26,6 +26,8 @@ import { checkReadOptions } from "./read_arguments.ts";
 import { randomAddress } from "./random_address.ts";
 import { checkScanOptions, keyText, makeEntry, scan } from "./scan.ts";
 import { checkCopyArguments, Snapshots } from "./snapshots.ts";
+import { Sharing } from "./sharing.ts";
+import type { SharedStore } from "./shared_store.ts";
 import type {
   BatchOp,
   BatchOptions,
@@ -77,6 +79,7 @@ export class KvStore implements AsyncDisposable {
   #keyScratch: Uint8Array;
   #newest: NewestContext;
   #direct: DirectAccess | undefined;
+  #sharing: Sharing | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(path: string, options: ResolvedOptions, log: OpenedLog) {
@@ -630,6 +633,22 @@ export class KvStore implements AsyncDisposable {
     return await this.#snapshots.take();
   }
 
+  /**
+   * A handle by which other threads of this process read the store as it is from moment to moment,
+   * while this one writes: post it to as many workers as you like, and pass it to `KvReader.attach`
+   * there. Reading that way asks this thread for nothing. The handle is the same at every call, and
+   * of no more use once the store is closed.
+   *
+   * Throws `Closed`; `ReadOnly` for a store that was opened so; `Unsupported` where the runtime or
+   * the system cannot share memory that grows; `Io` and `NoSpace` if writes that are waiting to be
+   * written cannot be.
+   */
+  share(): SharedStore {
+    const write = this.#writable();
+    this.#sharing ??= new Sharing(this.#path, this.#keydir, write, this.#options.keyBytesMax);
+    return this.#sharing.handle;
+  }
+
   /** Figures about the store, exact as of now. */
   stats(): StoreStats {
     this.#assertOpen();
@@ -675,6 +694,7 @@ export class KvStore implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#expirer.close();
+    this.#sharing?.close();
     // Feeds that wait for news learn this way that there will be none.
     this.#write?.bell.ring();
     try {

@@ -314,10 +314,20 @@ export class WritePath {
   /** Lets those who act on amounts know; never in the midst of a batch, whose frames lie together. */
   #noteAppended(byteLength: number): void {
     if (this.#lazy !== undefined) {
+      if (this.writer.tail?.hides === true) this.#writeOutHidden();
       this.#lazy.noteAppended(byteLength);
       this.bell.ring();
     }
     this.maintenance.note(byteLength);
+  }
+
+  /** Lets other threads read what is visible already, but too long for them to be read before. */
+  #writeOutHidden(): void {
+    try {
+      this.writer.writeOut();
+    } catch {
+      // What was appended stands, as it does when a later fsync fails; the next write is told.
+    }
   }
 
   #encodeBatch(ops: BatchOp[], expiries: Float64Array, room: number): number {

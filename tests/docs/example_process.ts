@@ -29,6 +29,8 @@ export function runExample(code: string, name: string): string {
       "--no-prompt",
       `--config=${PROJECT}deno.json`,
       `--allow-read=${directory.path}`,
+      // A worker of Deno's has to be allowed to read its modules.
+      ...(/\bnew Worker\(/.test(code) ? [`--allow-read=${PROJECT}`] : []),
       `--allow-write=${directory.path}`,
       ...(/"@cairn\/kv\/tcp"|\blisten\(/.test(code) ? ["--allow-net=127.0.0.1"] : []),
       file,

@@ -1,0 +1,263 @@
+/** Reads a store that another thread of this process has open: the face of the worker layer. */
+
+import { type Clock, systemClock } from "../clock.ts";
+import { DAMAGE_ADVICE, KvError } from "../errors.ts";
+import { decodeKey, encodeKey } from "../format/key.ts";
+import { joinPath, segmentName } from "../format/filename.ts";
+import { defaultFileSystem } from "../fs/default.ts";
+import type { FileSystem } from "../fs/file_system.ts";
+import { IndexReader } from "../index/index_reader.ts";
+import { SharedTailReader } from "../log/shared_tail.ts";
+import { CLOSED, type SharedStore } from "../store/shared_store.ts";
+import type { Entry, KeyInput } from "../store/types.ts";
+import { checkHandle } from "./check_handle.ts";
+import { OpenSegments } from "./open_segments.ts";
+import {
+  BLOCKING_READ_BYTES_MAX,
+  type Obstacle,
+  type RecordPlace,
+  RecordRead,
+} from "./record_read.ts";
+
+/** A place that could not be read so often, and was still the same, is not about to change. */
+const SAME_PLACE_LOOKS_MAX = 3;
+/** The one obstacle that goes away by itself: the other thread is writing the record out. */
+const HIDDEN_OBSTACLE: Obstacle = "it is not in its file yet";
+const HIDDEN_SLEEP_MS = 1;
+/** Ten seconds; a disk may be slow. */
+const HIDDEN_LOOKS_MAX = 10_000;
+
+/** Options of {@link KvReader.attach}. All are for tests: a reader has no settings of its own. */
+export interface ReaderOptions {
+  /** Where the files are; that of the machine by default. Nothing is written to it. */
+  fileSystem?: FileSystem;
+  /** What time it is, for keys that expire; the machine's clock by default. */
+  clock?: Clock;
+}
+
+/**
+ * Reads a store that another thread of the same process has open and shares, as it is at the moment
+ * of each call: a read that begins after a write was acknowledged sees that write, wherever both
+ * happen. Reads take no lock, send no message and hold up nobody. Several keys are read at several
+ * moments: the writes of a batch come into sight one by one, before the batch is acknowledged.
+ *
+ * A reader opens the store's files when it needs them, and lets go of those that compaction has
+ * removed within a second. It has to be detached, or its thread to end; the store does not know of
+ * it.
+ *
+ * @example
+ * ```ts
+ * import { KvReader, KvStore } from "@cairn/kv";
+ *
+ * await using store = await KvStore.open("./data");
+ * await store.set("greeting", "hello");
+ * const handle = store.share(); // post it to workers: worker.postMessage(handle)
+ *
+ * using reader = KvReader.attach(handle); // there, or here
+ * await store.set("greeting", "hello again");
+ * console.log(new TextDecoder().decode(reader.getSync("greeting"))); // hello again
+ * ```
+ */
+export class KvReader implements Disposable {
+  readonly #handle: SharedStore;
+  readonly #clock: Clock;
+  readonly #control: Int32Array;
+  readonly #index: IndexReader;
+  readonly #files: OpenSegments;
+  readonly #records: RecordRead;
+  readonly #key: Uint8Array;
+  readonly #sleeper = new Int32Array(new SharedArrayBuffer(4));
+  #detached = false;
+
+  private constructor(handle: SharedStore, options: ReaderOptions) {
+    const { fileSystem = defaultFileSystem, clock = systemClock } = options;
+    this.#handle = handle;
+    this.#clock = clock;
+    this.#control = new Int32Array(handle.control);
+    this.#index = IndexReader.of(handle.index);
+    this.#files = new OpenSegments(fileSystem, handle.directory, this.#control, clock);
+    const tail = handle.tail === undefined ? undefined : new SharedTailReader(handle.tail);
+    this.#records = new RecordRead(this.#files, tail);
+    this.#key = new Uint8Array(handle.keyBytesMax * 3);
+  }
+
+  /**
+   * Begins to read the store whose `share()` has returned this handle, or what was posted of it.
+   *
+   * Throws `InvalidArgument` for what is no such handle, `Unsupported` for one of another version of
+   * Cairn, and `Closed` if the store has been closed.
+   */
+  static attach(handle: SharedStore, options: ReaderOptions = {}): KvReader {
+    checkHandle(handle);
+    const reader = new KvReader(handle, options);
+    reader.#assertAttached();
+    return reader;
+  }
+
+  /**
+   * The value stored under a key, as bytes of the caller's own; undefined if there is none. A value
+   * over 64 KiB is read without blocking this thread.
+   *
+   * Rejects with `InvalidKey`, `Closed`, `CorruptLog` if the stored bytes are damaged, `Io` if they
+   * cannot be read, and `InvalidArgument` if the handle was forged.
+   */
+  get(key: KeyInput): Promise<Uint8Array | undefined> {
+    try {
+      const length = this.#encode(key);
+      if (!this.#locate(length)) return Promise.resolve(undefined);
+      if (this.#index.frameLength > BLOCKING_READ_BYTES_MAX) {
+        return this.#readLong(length).then((found) => found?.value);
+      }
+      return Promise.resolve(this.#read(length));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As {@link get}, blocking. */
+  getSync(key: KeyInput): Uint8Array | undefined {
+    const length = this.#encode(key);
+    return this.#locate(length) ? this.#read(length) : undefined;
+  }
+
+  /** A key's value with its version and expiry; undefined if the key does not exist. */
+  async getEntry(key: KeyInput): Promise<Entry | undefined> {
+    const length = this.#encode(key);
+    if (!this.#locate(length)) return undefined;
+    if (this.#index.frameLength <= BLOCKING_READ_BYTES_MAX) return this.#readEntry(key, length);
+    const text = textOf(key);
+    const found = await this.#readLong(length);
+    return found === undefined ? undefined : entryOf(text, found.place, found.value);
+  }
+
+  /** As {@link getEntry}, blocking. */
+  getEntrySync(key: KeyInput): Entry | undefined {
+    const length = this.#encode(key);
+    return this.#locate(length) ? this.#readEntry(key, length) : undefined;
+  }
+
+  /** Whether a key exists. Looks into memory only. */
+  has(key: KeyInput): boolean {
+    return this.#locate(this.#encode(key));
+  }
+
+  /** Ends reading and closes the files. Every later call throws `Closed`, but for this one. */
+  detach(): void {
+    this.#detached = true;
+    this.#files.closeAll();
+  }
+
+  /** As {@link detach}; what `using` calls. */
+  [Symbol.dispose](): void {
+    this.detach();
+  }
+  /** The key as bytes at the beginning of the scratch; returns their number. */
+  #encode(key: KeyInput): number {
+    return encodeKey(key, this.#key, 0, this.#handle.keyBytesMax);
+  }
+
+  /** Looks the encoded key up, anew. What is found stands in the index reader's fields. */
+  #locate(keyLength: number): boolean {
+    this.#assertAttached();
+    this.#files.refresh();
+    if (!this.#index.find(this.#key, keyLength)) return false;
+    const { expiresAt } = this.#index;
+    return expiresAt === 0 || expiresAt > this.#clock.now();
+  }
+
+  /** The value of the key that was located, and is located again if it has moved meanwhile. */
+  #read(keyLength: number): Uint8Array | undefined {
+    let hindrance: Hindrance | undefined;
+    do {
+      const value = this.#records.read(this.#index, this.#key, keyLength);
+      if (typeof value !== "string") return value;
+      hindrance = this.#assess(value, this.#index, hindrance);
+    } while (this.#locate(keyLength));
+    return undefined;
+  }
+
+  #readEntry(key: KeyInput, keyLength: number): Entry | undefined {
+    const value = this.#read(keyLength);
+    return value === undefined ? undefined : entryOf(textOf(key), this.#index, value);
+  }
+
+  /** As {@link KvReader.#read}, but does not block while the disk is asked. */
+  async #readLong(
+    keyLength: number,
+  ): Promise<{ place: RecordPlace; value: Uint8Array } | undefined> {
+    // Other calls use the scratch and the fields of the index reader meanwhile.
+    const key = this.#key.slice(0, keyLength);
+    let hindrance: Hindrance | undefined;
+    do {
+      const place = placeOf(this.#index);
+      const value = await this.#records.readAsync(place, key, keyLength);
+      if (typeof value !== "string") return { place, value };
+      hindrance = this.#assess(value, place, hindrance);
+      this.#key.set(key);
+    } while (this.#locate(keyLength));
+    return undefined;
+  }
+
+  /**
+   * Whether to look again after an obstacle. A record may have moved, and its file be gone, since it
+   * was located; then it is located elsewhere now. Throws if that is not it.
+   */
+  #assess(obstacle: Obstacle, place: RecordPlace, before: Hindrance | undefined): Hindrance {
+    const isSame = before !== undefined && before.fileId === place.fileId &&
+      before.offset === place.offset && before.lsn === place.lsn;
+    const count = isSame ? before.count + 1 : 1;
+    const { fileId, offset, lsn } = place;
+    const countMax = obstacle === HIDDEN_OBSTACLE ? HIDDEN_LOOKS_MAX : SAME_PLACE_LOOKS_MAX;
+    if (count >= countMax) throw this.#unreadable(obstacle, place);
+    if (obstacle === HIDDEN_OBSTACLE) Atomics.wait(this.#sleeper, 0, 0, HIDDEN_SLEEP_MS);
+    return { fileId, offset, lsn, count };
+  }
+
+  #unreadable(obstacle: Obstacle, { fileId, offset }: RecordPlace): KvError {
+    const path = joinPath(this.#handle.directory, segmentName(fileId));
+    const details = { path, fileId, offset };
+    const record = `record at offset ${offset} of ${path}`;
+    if (obstacle === "its file is not there" || obstacle === HIDDEN_OBSTACLE) {
+      return new KvError("Io", `Cannot read the ${record}: ${obstacle}`, details);
+    }
+    return new KvError(
+      "CorruptLog",
+      `The ${record} is damaged: ${obstacle}; ${DAMAGE_ADVICE}`,
+      details,
+    );
+  }
+
+  #assertAttached(): void {
+    if (this.#detached) {
+      throw new KvError("Closed", "The reader is detached: attach another one");
+    }
+    if (Atomics.load(this.#control, CLOSED) !== 0) {
+      const { path } = this.#handle;
+      throw new KvError("Closed", `The store ${path} is closed: open it again, and share it`, {
+        path,
+      });
+    }
+  }
+}
+
+/** A place that could not be read, and how often that was so. */
+interface Hindrance {
+  fileId: number;
+  offset: number;
+  lsn: number;
+  count: number;
+}
+
+function placeOf(index: IndexReader): RecordPlace {
+  const { fileId, offset, frameLength, crc, lsn, expiresAt } = index;
+  return { fileId, offset, frameLength, crc, lsn, expiresAt };
+}
+
+function textOf(key: KeyInput): string {
+  return typeof key === "string" ? key : decodeKey(key);
+}
+
+function entryOf(key: string, place: RecordPlace, value: Uint8Array): Entry {
+  const { lsn: version, expiresAt } = place;
+  return expiresAt === 0 ? { key, value, version } : { key, value, version, expiresAt };
+}

@@ -1,0 +1,46 @@
+/**
+ * A worker that reads a store as fast as it can while another thread writes, and holds each value
+ * against the ledger; see tests/worker/hammer_test.ts.
+ */
+
+import { parentPort, workerData } from "node:worker_threads";
+import { KvReader } from "../../lib/worker/kv_reader.ts";
+import { type HammerJob, keyOf, mayBeAbsent, recognise } from "./self_describing.ts";
+
+const { handle, ledger, keys, reader: number } = workerData as HammerJob;
+const begun = new Int32Array(ledger.begun);
+const acknowledged = new Int32Array(ledger.acknowledged);
+const state = new Int32Array(ledger.state);
+
+async function read(reader: KvReader, key: string, way: number): Promise<Uint8Array | undefined> {
+  return way < 2 ? await reader.get(key) : (await reader.getEntry(key))?.value;
+}
+
+async function run(): Promise<void> {
+  using reader = KvReader.attach(handle);
+  const seen = new Int32Array(keys);
+  let random = number * 7919;
+  while (Atomics.load(state, 0) === 0) {
+    random = (Math.imul(random, 1664525) + 1013904223) | 0;
+    const key = (random >>> 8) % keys;
+    // What was acknowledged before the read began, or seen before, is the least that it must see.
+    const least = Math.max(Atomics.load(acknowledged, key), seen[key]!);
+    const way = random >>> 28;
+    const value = way < 4 ? await read(reader, keyOf(key), way) : reader.getSync(keyOf(key));
+    const most = Atomics.load(begun, key);
+    if (value === undefined) {
+      if (!mayBeAbsent(least, most)) throw new Error(`key ${key}: ${least} to ${most} is missing`);
+    } else {
+      const write = recognise(value, key);
+      if (write < least) throw new Error(`key ${key}: ${write} is older than ${least}`);
+      if (write > most) throw new Error(`key ${key}: ${write} is newer than ${most}`);
+      seen[key] = write;
+    }
+    Atomics.add(state, number, 1);
+  }
+}
+
+run().then(
+  () => parentPort!.postMessage("done"),
+  (error: Error) => parentPort!.postMessage(`reader ${number}: ${error.stack ?? error}`),
+);
