@@ -9,6 +9,14 @@ interface BunFfi {
     symbols: Record<string, { args: string[]; returns: string }>,
   ): { symbols: Record<string, CFunction> };
   read: { i32(pointer: number, offset: number): number };
+  /** A buffer over memory that is released, with the buffer, by the C function `release`. */
+  toArrayBuffer(
+    pointer: number,
+    offset: number,
+    length: number,
+    context: number,
+    release: number,
+  ): ArrayBuffer;
 }
 
 /** A function of the C library; pointers are numbers. */

@@ -15,6 +15,7 @@ import type { File, FileLock, FileStat, FileSystem, OpenMode } from "./file_syst
 import { attempt, attemptAsync, ioError, SystemError, systemErrorCode } from "./io_error.ts";
 import { MemoryMap } from "./memory_map.ts";
 import { lockNatively } from "./native_lock.ts";
+import { closeDescriptor, keepDescriptor } from "./worker_descriptor.ts";
 
 /** Longest single read or write: above 2 GiB some systems refuse the call instead of shortening it. */
 const CALL_BYTES_MAX = 1 << 30;
@@ -39,7 +40,10 @@ export const nodeFileSystem: FileSystem = {
   },
   open(path: string, mode: OpenMode): File {
     const verb = mode === "create" ? "create" : "open";
-    return new NodeFile(path, attempt(verb, path, () => openDescriptor(path, mode)));
+    return new NodeFile(
+      path,
+      attempt(verb, path, () => keepDescriptor(openDescriptor(path, mode))),
+    );
   },
   rename(from: string, to: string): void {
     attempt("rename", `${from} to ${to}`, () => fs.renameSync(from, to), to);
@@ -165,7 +169,7 @@ class NodeFile implements File {
       return;
     }
     // Never tried twice: the descriptor is gone even when close reports an error.
-    attempt("close", this.path, () => fs.closeSync(fd));
+    attempt("close", this.path, () => closeDescriptor(fd));
   }
 
   #open(): number {
@@ -197,7 +201,7 @@ class NodeFile implements File {
     const fd = this.#closing;
     this.#closing = -1;
     try {
-      fs.closeSync(fd);
+      closeDescriptor(fd);
     } catch {
       // Whoever closed the file is long gone, and what was synced is safe without this.
     }
