@@ -7,7 +7,6 @@
  * `undefined`, which equals no key; and no walk is longer than what there can be.
  */
 
-import { KvError } from "../errors.ts";
 import { DIRECTORY_DEPTH, DIRECTORY_ENTRIES, DIRECTORY_SEQUENCE } from "./hash_directory.ts";
 import {
   ADDRESSES,
@@ -20,6 +19,7 @@ import {
   tagPattern,
 } from "./hash_shard.ts";
 import { hashKey } from "./key_hash.ts";
+import { noIndex, Patience } from "./patience.ts";
 import { SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import {
   CRC,
@@ -46,6 +46,18 @@ export interface IndexViews {
   slab: (number: number) => Int32Array | undefined;
 }
 
+/** Looks at the index of another thread. */
+export function viewsOf(memory: SharedIndex): IndexViews {
+  const slabs: (Int32Array | undefined)[] = memory.slabs.map((slab) => new Int32Array(slab));
+  const growth = new SlabGrowth(memory.growth);
+  return {
+    hashSeed: memory.hashSeed,
+    directory: new Int32Array(memory.directory),
+    shards: new Int32Array(memory.shards),
+    slab: (number) => slabs[number] ??= growth.find(number),
+  };
+}
+
 /** How one attempt at a search ended. */
 const ABSENT = 0;
 const FOUND = 1;
@@ -53,12 +65,6 @@ const FOUND = 1;
 const CHANGED = 2;
 /** Something was read that no index holds, except in the midst of a change. */
 const IMPOSSIBLE = 3;
-
-/** After so many attempts the thread sleeps between two of them. The longest change is a split. */
-const SPINS_MAX = 10_000;
-const SLEEP_MS = 1;
-/** A change takes less than a millisecond. One that takes so many sleeps will never end. */
-const SLEEPS_MAX = 10_000;
 
 /** Looks up keys. What {@link IndexReader.find} has found stands in the fields. */
 export class IndexReader {
@@ -81,7 +87,7 @@ export class IndexReader {
   readonly #slab: (number: number) => Int32Array | undefined;
   /** Those looked at before. */
   readonly #slabs: (Int32Array | undefined)[] = [];
-  #sleeper: Int32Array | undefined;
+  readonly #patience = new Patience();
 
   /** Reads from these views. */
   constructor(views: IndexViews) {
@@ -93,14 +99,7 @@ export class IndexReader {
 
   /** Reads the index of another thread. */
   static of(memory: SharedIndex): IndexReader {
-    const slabs = memory.slabs.map((slab) => new Int32Array(slab));
-    const growth = new SlabGrowth(memory.growth);
-    return new IndexReader({
-      hashSeed: memory.hashSeed,
-      directory: new Int32Array(memory.directory),
-      shards: new Int32Array(memory.shards),
-      slab: (number) => slabs[number] ?? growth.find(number),
-    });
+    return new IndexReader(viewsOf(memory));
   }
 
   /**
@@ -114,12 +113,9 @@ export class IndexReader {
       if (outcome === FOUND) return true;
       if (outcome === ABSENT) return false;
       if (outcome === IMPOSSIBLE) {
-        throw new KvError(
-          "InvalidArgument",
-          "The handle's memory holds no index: pass on what share() returned, and nothing else",
-        );
+        throw noIndex();
       }
-      if (attempt > SPINS_MAX) this.#sleep(attempt - SPINS_MAX);
+      this.#patience.afterAttempt(attempt);
     }
   }
 
@@ -203,16 +199,5 @@ export class IndexReader {
     const slab = this.#slab(number);
     if (slab !== undefined) this.#slabs[number] = slab;
     return slab;
-  }
-
-  #sleep(count: number): void {
-    if (count > SLEEPS_MAX) {
-      throw new KvError(
-        "Closed",
-        "The thread that has the store open stopped in the midst of a change: open it again",
-      );
-    }
-    this.#sleeper ??= new Int32Array(new SharedArrayBuffer(4));
-    Atomics.wait(this.#sleeper, 0, 0, SLEEP_MS);
   }
 }

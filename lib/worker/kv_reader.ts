@@ -6,10 +6,12 @@ import { decodeKey, encodeKey } from "../format/key.ts";
 import { joinPath, segmentName } from "../format/filename.ts";
 import { defaultFileSystem } from "../fs/default.ts";
 import type { FileSystem } from "../fs/file_system.ts";
-import { IndexReader } from "../index/index_reader.ts";
+import { IndexReader, type IndexViews, viewsOf } from "../index/index_reader.ts";
+import { KEY_BYTES_LIMIT } from "../limits.ts";
 import { SharedTailReader } from "../log/shared_tail.ts";
 import { CLOSED, type SharedStore } from "../store/shared_store.ts";
-import type { Entry, KeyInput } from "../store/types.ts";
+import { checkScanOptions } from "../store/scan.ts";
+import type { Entry, KeyInput, ScanOptions } from "../store/types.ts";
 import { checkHandle } from "./check_handle.ts";
 import { OpenSegments } from "./open_segments.ts";
 import {
@@ -17,7 +19,9 @@ import {
   type Obstacle,
   type RecordPlace,
   RecordRead,
+  valueLengthOf,
 } from "./record_read.ts";
+import { scanReader } from "./reader_scan.ts";
 
 /** A place that could not be read so often, and was still the same, is not about to change. */
 const SAME_PLACE_LOOKS_MAX = 3;
@@ -62,6 +66,7 @@ export class KvReader implements Disposable {
   readonly #handle: SharedStore;
   readonly #clock: Clock;
   readonly #control: Int32Array;
+  readonly #views: IndexViews;
   readonly #index: IndexReader;
   readonly #files: OpenSegments;
   readonly #records: RecordRead;
@@ -74,11 +79,13 @@ export class KvReader implements Disposable {
     this.#handle = handle;
     this.#clock = clock;
     this.#control = new Int32Array(handle.control);
-    this.#index = IndexReader.of(handle.index);
+    this.#views = viewsOf(handle.index);
+    this.#index = new IndexReader(this.#views);
     this.#files = new OpenSegments(fileSystem, handle.directory, this.#control, clock);
     const tail = handle.tail === undefined ? undefined : new SharedTailReader(handle.tail);
     this.#records = new RecordRead(this.#files, tail);
-    this.#key = new Uint8Array(handle.keyBytesMax * 3);
+    // Keys that a scan finds may be longer than those that may be written now.
+    this.#key = new Uint8Array(Math.max(handle.keyBytesMax * 3, KEY_BYTES_LIMIT));
   }
 
   /**
@@ -141,6 +148,26 @@ export class KvReader implements Disposable {
     return this.#locate(this.#encode(key));
   }
 
+  /**
+   * Goes through entries in byte order of their keys. Keys that exist throughout are seen exactly
+   * once; those that come or go meanwhile may be seen or not. As the index is not in order for other
+   * threads, all its keys are looked at first, and those in the range kept: that takes memory for
+   * them, and a scan with a low limit takes as long as a whole one. Throws as `KvStore.scan` does.
+   */
+  scan(options: ScanOptions = {}): AsyncIterableIterator<Entry> {
+    this.#assertAttached();
+    const { range, limit } = checkScanOptions(options);
+    const isWithValues = options.values ?? true;
+    const context = {
+      views: this.#views,
+      clock: this.#clock,
+      assertAttached: () => this.#assertAttached(),
+      entryOf: (key: Uint8Array) =>
+        isWithValues ? this.#entryAt(key) : this.#entryWithoutValue(key),
+    };
+    return scanReader(context, range, limit);
+  }
+
   /** Ends reading and closes the files. Every later call throws `Closed`, but for this one. */
   detach(): void {
     this.#detached = true;
@@ -179,6 +206,20 @@ export class KvReader implements Disposable {
   #readEntry(key: KeyInput, keyLength: number): Entry | undefined {
     const value = this.#read(keyLength);
     return value === undefined ? undefined : entryOf(textOf(key), this.#index, value);
+  }
+
+  /** The entry of a key that stands in the index, and so need not be checked. */
+  #entryAt(key: Uint8Array): Entry | undefined {
+    this.#key.set(key);
+    return this.#locate(key.length) ? this.#readEntry(key, key.length) : undefined;
+  }
+
+  #entryWithoutValue(key: Uint8Array): Entry | undefined {
+    this.#key.set(key);
+    if (!this.#locate(key.length)) return undefined;
+    const entry = entryOf(textOf(key), this.#index, NO_VALUE);
+    entry.size = valueLengthOf(this.#index, key.length);
+    return entry;
   }
 
   /** As {@link KvReader.#read}, but does not block while the disk is asked. */
@@ -240,6 +281,8 @@ export class KvReader implements Disposable {
   }
 }
 
+const NO_VALUE = new Uint8Array(0);
+
 /** A place that could not be read, and how often that was so. */
 interface Hindrance {
   fileId: number;
@@ -254,7 +297,14 @@ function placeOf(index: IndexReader): RecordPlace {
 }
 
 function textOf(key: KeyInput): string {
-  return typeof key === "string" ? key : decodeKey(key);
+  if (typeof key === "string") return key;
+  try {
+    return decodeKey(key);
+  } catch (cause) {
+    // Only text is ever written; but a log may have been, by something else.
+    const message = `The store holds a key that is no text; ${DAMAGE_ADVICE}`;
+    throw new KvError("CorruptLog", message, { cause });
+  }
 }
 
 function entryOf(key: string, place: RecordPlace, value: Uint8Array): Entry {

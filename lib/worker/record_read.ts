@@ -138,6 +138,11 @@ function takeValue(
   return bytes.slice(valueStartOf(place, keyLength), frameLength - FRAME_TRAILER_BYTES);
 }
 
+/** Length of the value of the record at `place`, in bytes. */
+export function valueLengthOf(place: RecordPlace, keyLength: number): number {
+  return place.frameLength - valueStartOf(place, keyLength) - FRAME_TRAILER_BYTES;
+}
+
 function valueStartOf({ expiresAt }: RecordPlace, keyLength: number): number {
   return FRAME_HEADER_BYTES + keyLength + (expiresAt === 0 ? 0 : EXPIRES_AT_BYTES);
 }

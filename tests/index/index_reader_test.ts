@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IndexReader } from "../../lib/index/index_reader.ts";
+import { BUCKET_MASK } from "../../lib/index/hash_shard.ts";
+import { IndexReader, type IndexViews } from "../../lib/index/index_reader.ts";
+import { IndexWalk } from "../../lib/index/index_walk.ts";
 import { KeyIndex } from "../../lib/index/key_index.ts";
 import {
   type Blindness,
@@ -187,12 +189,8 @@ const SCENARIOS: Scenario[] = [
   ),
 ];
 
-/** Runs a scenario. What `alter` makes of the writes counts, and where it leaves them out, none do. */
-function violations(
-  { key = KEYS[0]!, prepare, version, changes }: Scenario,
-  alter: (writes: WordWrite[]) => WordWrite[] = (writes) => writes,
-  blindness: Blindness = "none",
-): { runs: number; found: string[] } {
+/** Runs the changes of a scenario; `alter` makes something else of the writes of each. */
+function record({ key = KEYS[0]!, prepare, version, changes }: Scenario, alter: Alteration) {
   readKey = key;
   const recorded = new RecordedIndex();
   recorded.change(prepare);
@@ -210,6 +208,19 @@ function violations(
     writes.push(...alter(recorded.writes.slice(from)));
     ends.push(writes.length);
   }
+  return { recorded, versions, begins, ends, writes };
+}
+
+type Alteration = (writes: WordWrite[]) => WordWrite[];
+const UNALTERED: Alteration = (writes) => writes;
+
+/** What readers see in a scenario that they must not see. */
+function violations(
+  scenario: Scenario,
+  alter: Alteration = UNALTERED,
+  blindness: Blindness = "none",
+): { runs: number; found: string[] } {
+  const { recorded, versions, begins, ends, writes } = record(scenario, alter);
   const timeline = new Timeline(recorded, writes, blindness);
   const found: string[] = [];
   let runs = 0;
@@ -248,6 +259,27 @@ for (const scenario of SCENARIOS) {
     const { runs, found } = violations(scenario);
     assert.deepEqual(found, []);
     assert(runs > 3, `${runs} interleavings`);
+  });
+}
+
+for (const scenario of SCENARIOS) {
+  test(`walking in every interleaving: ${scenario.name}`, () => {
+    const { recorded, versions, ends, writes } = record(scenario, UNALTERED);
+    const timeline = new Timeline(recorded, writes, "none");
+    const hashOf = (key: Uint8Array) => recorded.index.hash(key, 0, key.length);
+    const hash = hashOf(readKey);
+    const countMin = versions.includes(GONE) ? 0 : 1;
+    // As deep as the directory was at first: 1 bit.
+    const walk = (views: IndexViews) =>
+      new IndexWalk(views).cell(1, hash >>> 31, hash & BUCKET_MASK);
+    for (const start of new Set(ends)) {
+      timeline.explore(start, walk, (keys) => {
+        // What was never a key would belong elsewhere.
+        for (const key of keys) assert.equal((hashOf(key) ^ hash) & BUCKET_MASK, 0, String(key));
+        const count = keys.filter((key) => String(key) === String(readKey)).length;
+        assert(count >= countMin && count <= 1, `found ${count} times`);
+      });
+    }
   });
 }
 

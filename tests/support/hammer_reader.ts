@@ -7,6 +7,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { KvReader } from "../../lib/worker/kv_reader.ts";
 import { type HammerJob, keyOf, mayBeAbsent, recognise } from "./self_describing.ts";
 
+const READS_BETWEEN_SCANS = 1000;
+
 const { handle, ledger, keys, reader: number } = workerData as HammerJob;
 const begun = new Int32Array(ledger.begun);
 const acknowledged = new Int32Array(ledger.acknowledged);
@@ -14,6 +16,24 @@ const state = new Int32Array(ledger.state);
 
 async function read(reader: KvReader, key: string, way: number): Promise<Uint8Array | undefined> {
   return way < 2 ? await reader.get(key) : (await reader.getEntry(key))?.value;
+}
+
+/** Scans, and expects each key that was there throughout once, and none older than it may be. */
+async function scan(reader: KvReader): Promise<void> {
+  const least = acknowledged.map((_, key) => Atomics.load(acknowledged, key));
+  const found = new Set<number>();
+  for await (const { key: name, value } of reader.scan({ prefix: keyOf("") })) {
+    const key = Number(name.slice(keyOf("").length));
+    if (found.has(key)) throw new Error(`${name} was found twice`);
+    found.add(key);
+    const write = recognise(value, key);
+    if (write < least[key]!) throw new Error(`${name}: ${write} is older than ${least[key]}`);
+  }
+  for (let key = 0; key < keys; key++) {
+    if (!found.has(key) && !mayBeAbsent(least[key]!, Atomics.load(begun, key))) {
+      throw new Error(`key ${key} was not found`);
+    }
+  }
 }
 
 async function run(): Promise<void> {
@@ -36,7 +56,8 @@ async function run(): Promise<void> {
       if (write > most) throw new Error(`key ${key}: ${write} is newer than ${most}`);
       seen[key] = write;
     }
-    Atomics.add(state, number, 1);
+    const reads = Atomics.add(state, number, 1);
+    if (reads % READS_BETWEEN_SCANS === 0) await scan(reader);
   }
 }
 

@@ -149,6 +149,7 @@ export class Timeline {
   readonly #attempts = new Map<number, string>();
   /** The sequences that the reader's present attempt has loaded. */
   #sawOdd = false;
+  #known = false;
   #loads: { memory: number; word: number; value: number }[] = [];
 
   /** `writes` are those of `recorded`, or what a test makes of them. */
@@ -183,6 +184,7 @@ export class Timeline {
       this.#depth = 0;
       this.#loads = [];
       this.#sawOdd = false;
+      this.#known = false;
       try {
         visit(this.#patched(() => read(this.#views())), this.#position);
       } catch (error) {
@@ -212,6 +214,7 @@ export class Timeline {
    * one that differs is as good as any.
    */
   #read(memory: number, word: number, compared?: number): number | undefined {
+    if (this.#known) throw KNOWN;
     const steps = this.#steps.get(memory)?.get(word);
     if (steps === undefined) return this.#recorded.memory(memory)[word];
     let present = 0;
@@ -240,8 +243,10 @@ export class Timeline {
       if (memory === DIRECTORY) this.#loads = [];
       return loaded.value;
     }
-    if (memory === DIRECTORY && loaded === undefined) this.#beginAttempt();
+    const isKnown = memory === DIRECTORY && loaded === undefined && !this.#isNewAttempt();
     const value = this.#read(memory, word, loaded?.value)!;
+    // Not before the next read: a reader that fails to begin anew ends here, and is to be seen.
+    this.#known = isKnown;
     if (loaded === undefined) {
       this.#loads.push({ memory, word, value });
       this.#sawOdd = (value & 1) !== 0 && this.#blindness !== "odd";
@@ -250,11 +255,11 @@ export class Timeline {
   }
 
   /** An attempt knows nothing of earlier ones: all that comes of it depends on where it begins. */
-  #beginAttempt(): void {
+  #isNewAttempt(): boolean {
     const way = this.#choices.slice(0, this.#depth).map(({ taken }) => taken).join();
     const first = this.#attempts.get(this.#position);
     if (first === undefined) this.#attempts.set(this.#position, way);
-    else if (first !== way) throw KNOWN;
+    return first === undefined || first === way;
   }
 
   /** The next attempt would fail in the same way until one of the sequences changes. */

@@ -37,7 +37,7 @@ export function makeLedger(keys: number, readers: number): Ledger {
 }
 
 /** The name of a key. */
-export function keyOf(key: number): string {
+export function keyOf(key: number | ""): string {
   return `key:${key}`;
 }
 

@@ -9,9 +9,10 @@ import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { SegmentReader } from "../../lib/log/segment_reader.ts";
 import type { SharedStore } from "../../lib/store/shared_store.ts";
 import type { KvStore } from "../../lib/store/store.ts";
+import type { Entry, ScanOptions } from "../../lib/store/types.ts";
 import { KvReader } from "../../lib/worker/kv_reader.ts";
 import { TestClock } from "../support/test_clock.ts";
-import { DURABILITIES, LAZY, openInMemory, pattern, text } from "../support/test_store.ts";
+import { DURABILITIES, LAZY, openInMemory, pattern, scanAll, text } from "../support/test_store.ts";
 
 function hasCode(code: string) {
   return (error: unknown) => error instanceof KvError && error.code === code;
@@ -87,6 +88,33 @@ for (const [name, durability] of DURABILITIES) {
     await store.close();
   });
 }
+
+test("reader: scans as the store does", async () => {
+  const { store, clock, attach } = await opened({ durability: LAZY, segmentBytesMax: 1 << 20 });
+  using reader = attach();
+  for (let i = 0; i < 12_000; i++) store.setSync(`key:${(i * 7919) % 12_000}`, `${i}`);
+  for (const key of ["ä", "a", "\u0000", "key", "ab", "b".repeat(300)]) store.setSync(key, key);
+  store.setSync("gone", "1", { ttl: 1000 });
+  store.setSync("going", "1", { ttl: 2000 });
+  store.deleteSync("key:77");
+  clock.advance(1000);
+  const ranges: ScanOptions[] = [
+    {},
+    { reverse: true, limit: 10 },
+    { prefix: "key:11", values: false },
+    { start: "a", end: "key:2", limit: 50 },
+    { prefix: "none" },
+    { limit: 0 },
+  ];
+  for (const options of ranges) {
+    const entries: Entry[] = [];
+    for await (const entry of reader.scan(options)) entries.push(entry);
+    assert.deepEqual(entries, await scanAll(store, options), JSON.stringify(options));
+  }
+  assert.throws(() => reader.scan({ limit: -1 }), hasCode("InvalidArgument"));
+  await store.close();
+  assert.throws(() => reader.scan(), hasCode("Closed"));
+});
 
 test("reader: keys expire by its own clock", async () => {
   const { store, clock, fileSystem } = await opened();

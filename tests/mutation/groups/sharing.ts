@@ -52,6 +52,22 @@ export const sharingMutants: MutantGroup = {
       tests: ["index/index_reader"],
     },
     {
+      name: "scan: the directory's sequence is looked at again",
+      file: "lib/index/index_walk.ts",
+      find: "loadAfterReads(directory, DIRECTORY_SEQUENCE) !== sequence",
+      replace: "loadAfterReads(directory, DIRECTORY_SEQUENCE) < 0",
+      why: "a key would be left out while its shard splits",
+      tests: ["index/index_reader"],
+    },
+    {
+      name: "scan: the shard's sequence is looked at again",
+      file: "lib/index/index_walk.ts",
+      find: "loadAfterReads(shards, sequenceAt) !== sequence",
+      replace: "loadAfterReads(shards, sequenceAt) < 0",
+      why: "rubbish would be taken for keys, and keys left out",
+      tests: ["index/index_reader"],
+    },
+    {
       name: "an update announces itself",
       file: "lib/index/key_index.ts",
       find: "      this.#directory.endChange(shard);\n      if (hadExpiry)",
