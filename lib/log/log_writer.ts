@@ -8,40 +8,17 @@ import { assert } from "../assert.ts";
 import { KvError } from "../errors.ts";
 import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import { allocateBuffer, type ByteBuffer } from "../format/record.ts";
-import type { File, FileSystem } from "../fs/file_system.ts";
+import type { File } from "../fs/file_system.ts";
 import { writeFully } from "../fs/whole_file.ts";
 import { LSN_LIMIT } from "../limits.ts";
-import type { ActiveFile } from "./active_file.ts";
+import type { LogWriterContext } from "./log_writer_context.ts";
 import { refusalAfter } from "./refusal.ts";
 import type { Segment } from "./segment.ts";
 import { createSegment } from "./segment_file.ts";
-import type { SegmentSet } from "./segment_set.ts";
 import type { SharedTailWriter } from "./shared_tail.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 
 const BUFFER_BYTES_MAX = 1 << 20;
-
-/** What a {@link LogWriter} works with. */
-export interface LogWriterContext {
-  fs: FileSystem;
-  /** Directory of the log. */
-  directory: string;
-  segments: SegmentSet;
-  active: ActiveFile;
-  segmentBytesMax: number;
-  /** Keep space ready behind the log: for those who sync often. */
-  keepsSpaceAhead: boolean;
-  /** Time for the headers of new segments. */
-  now: () => number;
-  /** Monotonic time in milliseconds; read only if `onSync` is there. */
-  monotonic: () => number;
-  /** Called after every fsync that succeeded. */
-  onSync: ((event: { writes: number; bytes: number; durationMs: number }) => void) | undefined;
-  /** Called when a write or fsync fails, once. */
-  onFailure: ((error: KvError) => void) | undefined;
-  /** Called after a segment was closed, with everything in it durable. */
-  onSegmentClosed: (segment: Segment) => void;
-}
 
 /** The one writer of a log. After a failed write or fsync it refuses everything. */
 export class LogWriter {
