@@ -13,7 +13,7 @@ import { type CompactionContext, Compactor } from "./compaction.ts";
 import { forgettableLsn, reclaimableBytes, shouldCompact } from "./compaction_policy.ts";
 import { buildHint, type HintContext } from "./hint_builder.ts";
 import type { OpenedLog } from "./open_log.ts";
-import type { CompactionResult } from "./types.ts";
+import type { CompactionResult, StoreStats } from "./types.ts";
 
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 60_000;
@@ -45,8 +45,8 @@ export class Maintenance {
   compactions = 0;
   /** Whether one runs now. */
   compacting = false;
-  /** What the last one did. */
-  lastCompaction: CompactionResult | undefined;
+  /** What the last one did, and when; nothing before the first. */
+  last: Pick<StoreStats, "lastCompaction" | "lastCompactionAt"> = {};
 
   #context: MaintenanceContext;
   #compactor: Compactor;
@@ -157,7 +157,7 @@ export class Maintenance {
     try {
       const result = await this.#compactor.run(what);
       this.compactions++;
-      this.lastCompaction = result;
+      this.last = { lastCompaction: result, lastCompactionAt: clock.now() };
       ({ bytesReclaimed } = result);
       succeeded = true;
       return result;

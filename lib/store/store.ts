@@ -657,7 +657,6 @@ export class KvStore implements AsyncDisposable {
     const write = this.#write;
     const totalBytes = segments.totalBytes;
     const aliveBytes = segments.aliveBytes;
-    const lastCompaction = write?.maintenance.lastCompaction;
     return {
       keys: index.size,
       version: this.#lsnVisible,
@@ -672,7 +671,7 @@ export class KvStore implements AsyncDisposable {
       syncs: write?.writer.syncs ?? 0,
       compactions: write?.maintenance.compactions ?? 0,
       compacting: write?.maintenance.compacting ?? false,
-      ...(lastCompaction === undefined ? {} : { lastCompaction }),
+      ...write?.maintenance.last,
       nodeId: formatNodeId(this.#active.nodeId),
       replay: this.#replay,
     };

@@ -290,6 +290,8 @@ export interface StoreStats {
   compacting: boolean;
   /** What the last one did, if any. */
   lastCompaction?: CompactionResult;
+  /** When that was over, in milliseconds since the epoch. */
+  lastCompactionAt?: number;
   /** Identity of this store. */
   nodeId: string;
   /** What opening found. */

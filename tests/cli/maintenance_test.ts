@@ -59,7 +59,7 @@ test("stats: of a server, what it is doing and what the last compaction came to"
   const { text } = await cairn(["stats", ...at]);
   assert.match(
     text,
-    /^compaction +1 since opening, the last one reclaimed 19\d\.\d KiB in [\d.]+ m?s$/m,
+    /^compaction +1 since opening, the last one at 20[-\dT:.]+Z reclaimed 19\d\.\d KiB in [\d.]+ m?s$/m,
   );
   assert.match(text, /^fsyncs +\d+ since opening$/m);
   assert.match(text, /^in flight +0 writes$/m);
@@ -67,7 +67,16 @@ test("stats: of a server, what it is doing and what the last compaction came to"
   const stats = JSON.parse((await cairn(["stats", "--json", ...at])).text);
   assert.deepEqual(Object.keys(stats).sort(), [
     ...["aliveBytes", "compacting", "compactions", "deadBytes", "durableVersion", "indexBytes"],
-    ...["indexKeyBytes", "keys", "lastCompaction", "nodeId", "replay", "segments", "syncs"],
+    ...[
+      "indexKeyBytes",
+      "keys",
+      "lastCompaction",
+      "lastCompactionAt",
+      "nodeId",
+      "replay",
+      "segments",
+      "syncs",
+    ],
     ...["totalBytes", "version", "writesInFlight"],
   ]);
 });

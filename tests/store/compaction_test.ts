@@ -40,6 +40,7 @@ for (const [name, durability] of DURABILITIES) {
     const { aliveBytes } = store.stats();
     const bytesBefore = logBytes(fs);
 
+    const begin = Date.now();
     const result = await store.compact();
     assert.deepEqual(await scanAll(store), entries);
     assert.equal(result.segmentsBefore, idsBefore.length);
@@ -55,6 +56,7 @@ for (const [name, durability] of DURABILITIES) {
     assert(logBytes(fs) < bytesBefore / 3);
     assert.equal(stats.compactions, 1);
     assert.deepEqual(stats.lastCompaction, result);
+    assert(stats.lastCompactionAt! >= begin && stats.lastCompactionAt! <= Date.now());
     await assertExact(store, fs);
     assert.equal(takeCensus(fs, PATH, Date.now()).deletes, 0);
     assert.deepEqual((await KvStore.verify(PATH, { fileSystem: fs })).problems, []);

@@ -78,6 +78,7 @@ for (const [name, durability] of DURABILITIES) {
       assert.equal(stats.compacting, false);
       assert.equal(stats.compactions, 0);
       assert.equal(stats.lastCompaction, undefined);
+      assert.equal(stats.lastCompactionAt, undefined);
       assert.equal(stats.replay.records, 0);
       nodeId = stats.nodeId;
       assert.match(nodeId, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);

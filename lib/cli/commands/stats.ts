@@ -71,11 +71,15 @@ function rowsOf(stats: StoreStats, isServer: boolean): [string, string][] {
   ];
 }
 
-function describeCompaction({ compacting, compactions, lastCompaction }: StoreStats): string {
+function describeCompaction(stats: StoreStats): string {
+  const { compacting, compactions, lastCompaction, lastCompactionAt } = stats;
   const now = compacting ? "under way; " : "";
   if (lastCompaction === undefined) return `${now}none since opening`;
   const { bytesReclaimed, durationMs } = lastCompaction;
-  return `${now}${formatCount(compactions)} since opening, the last one reclaimed ` +
+  const at = lastCompactionAt === undefined
+    ? ""
+    : ` at ${new Date(lastCompactionAt).toISOString()}`;
+  return `${now}${formatCount(compactions)} since opening, the last one${at} reclaimed ` +
     `${formatBytes(bytesReclaimed)} in ${formatMillis(durationMs)}`;
 }
 

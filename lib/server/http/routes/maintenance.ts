@@ -36,6 +36,9 @@ export const statsSchema: v.GenericSchema = v.strictObject({
   compactions: v.pipe(count, v.description("Compactions finished since opening.")),
   compacting: v.pipe(v.boolean(), v.description("Whether one is running.")),
   lastCompaction: v.optional(compactionSchema),
+  lastCompactionAt: v.optional(
+    v.pipe(millis, v.description("When that was over, in milliseconds since the epoch.")),
+  ),
   nodeId: v.pipe(v.string(), v.description("Identity of the store.")),
   replay: v.strictObject({
     segments: v.pipe(count, v.description("Log segments read at opening.")),
