@@ -27,7 +27,8 @@ export async function openOrCreate(directory: string, options: OpenOptions): Pro
   } catch (error) {
     if (!(error instanceof KvError) || error.code !== "Locked") throw error;
     const holder = lockHolder(directory);
-    const who = holder === undefined ? "another process" : `process ${holder.pid} (${holder.name})`;
+    const name = holder?.name === undefined ? "" : ` (${holder.name})`;
+    const who = holder === undefined ? "another process" : `process ${holder.pid}${name}`;
     const instead = holder?.url === undefined
       ? "if it is a server, name it with --url and the address that it said it serves"
       : `reach it with --url ${holder.url} instead of the directory`;

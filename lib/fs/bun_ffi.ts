@@ -8,6 +8,8 @@ interface BunFfi {
     library: string,
     symbols: Record<string, { args: string[]; returns: string }>,
   ): { symbols: Record<string, CFunction> };
+  /** Where the memory of a view is; it must be kept alive while that is used. */
+  ptr(view: ArrayBufferView): number;
   read: { i32(pointer: number, offset: number): number };
   /** A buffer over memory that is released, with the buffer, by the C function `release`. */
   toArrayBuffer(
@@ -20,7 +22,7 @@ interface BunFfi {
 }
 
 /** A function of the C library; pointers are numbers. */
-export type CFunction = (...args: number[]) => number;
+export type CFunction = (...args: (number | null)[]) => number;
 
 /** glibc, then musl by its names on the processors Bun runs on, then whatever the system has. */
 const LIBRARIES = process.platform === "darwin"

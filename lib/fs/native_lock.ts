@@ -1,5 +1,6 @@
 /**
- * The lock that keeps a store to one opener: flock(2), by whatever means each runtime has.
+ * The lock that keeps a store to one opener: flock(2), by whatever means each runtime has, and on
+ * Windows LockFileEx.
  *
  * It belongs to the open file, not to the process id, so the kernel gives it back when the process
  * ends, however it ends; and two descriptors conflict within one process as they do between two.
@@ -15,15 +16,18 @@ import { ensureFile } from "./descriptor.ts";
 import { KvError } from "../errors.ts";
 import type { FileLock } from "./file_system.ts";
 import { ioError } from "./io_error.ts";
+import { lockWithWindows } from "./windows_lock.ts";
 
 /** Takes the exclusive lock on the file `path`; undefined when somebody else holds it. */
 export function lockNatively(path: string): FileLock | undefined {
   try {
-    if (!("Deno" in globalThis) && process.platform === "win32") throw unsupportedOnWindows(path);
+    const isWindows = process.platform === "win32";
+    const isNode = !("Deno" in globalThis) && !("Bun" in globalThis);
+    if (isWindows && isNode) throw unsupportedOnWindows(path);
     ensureFile(path);
     if ("Deno" in globalThis) return lockWithDeno(path);
-    if ("Bun" in globalThis) return lockWithBun(path);
-    return lockWithChildProcess(path);
+    if (isNode) return lockWithChildProcess(path);
+    return isWindows ? lockWithWindows(path) : lockWithBun(path);
   } catch (error) {
     throw ioError("lock", path, error);
   }
@@ -32,7 +36,7 @@ export function lockNatively(path: string): FileLock | undefined {
 function unsupportedOnWindows(path: string): KvError {
   return new KvError(
     "Unsupported",
-    `Cannot lock ${path}: under Bun and Node, Windows is not supported yet; use Deno there`,
+    `Cannot lock ${path}: under Node, Windows is not supported; use Bun or Deno there`,
     { path },
   );
 }
