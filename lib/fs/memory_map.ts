@@ -11,6 +11,7 @@
 import process from "node:process";
 import { assert } from "../assert.ts";
 import { type CFunction, loadLibc } from "./bun_ffi.ts";
+import { isBunWorker, ThreadOwned } from "./thread_owned.ts";
 
 /** What is used of the C library. */
 interface Libc {
@@ -18,6 +19,8 @@ interface Libc {
   munmap: CFunction;
   madvise: CFunction;
   memcpy: (target: Uint8Array, source: number, length: number) => void;
+  /** The address of `munmap`, if maps are to go with the thread. */
+  unmapAtEnd?: number | undefined;
 }
 
 const PROT_READ = 1;
@@ -30,11 +33,16 @@ export class MemoryMap {
   #address: number;
   /** Bytes that are mapped; 0 after {@link unmap}. */
   #length: number;
+  /** What unmaps it, on threads that may end before the process does. */
+  #owned: ThreadOwned | undefined;
 
   private constructor(libc: Libc, address: number, length: number) {
     this.#libc = libc;
     this.#address = address;
     this.#length = length;
+    if (libc.unmapAtEnd !== undefined) {
+      this.#owned = new ThreadOwned(address, length, libc.unmapAtEnd);
+    }
   }
 
   /**
@@ -69,7 +77,8 @@ export class MemoryMap {
     if (this.#length === 0) return;
     const length = this.#length;
     this.#length = 0;
-    this.#libc.munmap(this.#address, length);
+    if (this.#owned === undefined) this.#libc.munmap(this.#address, length);
+    else this.#owned.release();
   }
 }
 
@@ -88,6 +97,9 @@ function loadFunctions(): Libc | undefined {
       })
       : undefined;
     libcOnce = libc as Libc | undefined ?? null;
+    if (libcOnce !== null && isBunWorker()) {
+      libcOnce.unmapAtEnd = (libcOnce.munmap as { ptr?: number }).ptr;
+    }
   }
   return libcOnce ?? undefined;
 }

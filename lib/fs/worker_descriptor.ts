@@ -1,78 +1,43 @@
 /**
- * Descriptors that are given back when their thread ends, however it ends.
+ * Descriptors that are closed when their thread ends, however it ends; see thread_owned.ts.
  *
- * Deno and Node see to that themselves. Bun does not: what a worker has open stays open when it is
- * terminated, for as long as the process lives, and a file that was removed keeps its room on the
- * disk. But Bun releases the memory of a thread that ends, and a buffer may say by which function of
- * the C library that is to be done. So each descriptor gets a buffer of one byte, at an address that
- * is the number of the descriptor and is never looked at, and `close` is what releases it.
- *
- * The buffers are kept until the thread ends, and a number that has one is not closed before: it
- * could be another file's by then. It is made to stand for nothing instead, and used again for the
- * next file.
+ * A number is never closed but by what owns it, once: so none is that has become another file's.
  */
 
 import * as fs from "node:fs";
 import process from "node:process";
-import { bunFfi, type CFunction, loadLibc } from "./bun_ffi.ts";
+import { loadLibc } from "./bun_ffi.ts";
+import { isBunWorker, ThreadOwned } from "./thread_owned.ts";
 
-const O_CLOEXEC = 0o2000000;
+/** A context is of no meaning to close, but has to be one. */
+const NO_CONTEXT = 1;
 
 /** The descriptors of this thread, if it is one of Bun's workers. */
 class WorkerDescriptors {
   readonly #close: number;
-  readonly #dup3: CFunction;
-  /** What releases each number at the end. Never read, but not to be collected before. */
-  readonly #buffers = new Map<number, ArrayBuffer>();
-  /** Numbers that stand for nothing. */
-  readonly #idle: number[] = [];
-  #nothing = -1;
+  readonly #owned = new Map<number, ThreadOwned>();
 
-  private constructor(close: number, dup3: CFunction) {
+  private constructor(close: number) {
     this.#close = close;
-    this.#dup3 = dup3;
   }
 
   static load(): WorkerDescriptors | undefined {
-    const { Bun: bun } = globalThis as { Bun?: { isMainThread?: boolean } };
-    if (bun?.isMainThread !== false || process.platform !== "linux") return undefined;
-    const libc = loadLibc({
-      close: { args: ["i32"], returns: "i32" },
-      dup3: { args: ["i32", "i32", "i32"], returns: "i32" },
-    });
+    if (!isBunWorker() || process.platform === "win32") return undefined;
+    const libc = loadLibc({ close: { args: ["i32"], returns: "i32" } });
     const close = (libc?.close as { ptr?: number } | undefined)?.ptr;
-    return libc === undefined || close === undefined
-      ? undefined
-      : new WorkerDescriptors(close, libc.dup3);
+    return close === undefined ? undefined : new WorkerDescriptors(close);
   }
 
-  keep(fd: number): number {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) {
-      if (this.#dup3(fd, idle, O_CLOEXEC) === idle) {
-        fs.closeSync(fd);
-        return idle;
-      }
-      this.#idle.push(idle);
-    }
-    this.#buffers.set(fd, this.#bufferOf(fd));
-    return fd;
-  }
-
-  #bufferOf(fd: number): ArrayBuffer {
-    // The context is of no meaning to close, but has to be one.
-    return bunFfi().toArrayBuffer(fd, 0, 1, 1, this.#close);
+  keep(fd: number): void {
+    // No memory is at address 0, so no buffer can stand for that one.
+    if (fd !== 0) this.#owned.set(fd, new ThreadOwned(fd, NO_CONTEXT, this.#close));
   }
 
   giveBack(fd: number): void {
-    if (!this.#buffers.has(fd)) return fs.closeSync(fd);
-    if (this.#nothing === -1) {
-      const nothing = fs.openSync("/dev/null", "r");
-      this.#buffers.set(nothing, this.#bufferOf(nothing));
-      this.#nothing = nothing;
-    }
-    // If even that fails, it stays open until the thread ends.
-    if (this.#dup3(this.#nothing, fd, O_CLOEXEC) === fd) this.#idle.push(fd);
+    const owned = this.#owned.get(fd);
+    if (owned === undefined) return fs.closeSync(fd);
+    this.#owned.delete(fd);
+    owned.release();
   }
 }
 
@@ -83,9 +48,10 @@ function descriptors(): WorkerDescriptors | null {
   return descriptorsOnce;
 }
 
-/** Takes a descriptor that was just opened; returns the one to be used in its place. */
+/** Takes a descriptor that was just opened, and returns it. */
 export function keepDescriptor(fd: number): number {
-  return descriptors()?.keep(fd) ?? fd;
+  descriptors()?.keep(fd);
+  return fd;
 }
 
 /** Closes a descriptor that {@link keepDescriptor} has returned. */

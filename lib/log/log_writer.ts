@@ -15,6 +15,7 @@ import type { LogWriterContext } from "./log_writer_context.ts";
 import { refusalAfter } from "./refusal.ts";
 import type { Segment } from "./segment.ts";
 import { createSegment } from "./segment_file.ts";
+import type { SharedDurableWriter } from "./shared_durable.ts";
 import type { SharedTailWriter } from "./shared_tail.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 
@@ -28,6 +29,8 @@ export class LogWriter {
   syncs = 0;
   /** The buffer as other threads see it; undefined if they see nothing before it is in the file. */
   tail: SharedTailWriter | undefined;
+  /** Told how far the active segment is durable, if other threads are to know. */
+  shared: SharedDurableWriter | undefined;
 
   #context: LogWriterContext;
   #bufferBytes: number;
@@ -291,6 +294,7 @@ export class LogWriter {
     this.#bufferStart = segment.length;
     this.#markedOffset = segment.length;
     this.tail?.moveTo(segment.fileId, segment.length);
+    this.shared?.begin(segment.fileId, segment.durableLength);
   }
 
   /** Writes everything appended so far, with a mark if more is durable than the last one says. */
@@ -350,6 +354,7 @@ export class LogWriter {
     }
     this.#lsnDurable = Math.max(this.#lsnDurable, lsn);
     segment.durableLength = Math.max(segment.durableLength, offset);
+    if (segment === this.#segment) this.shared?.extend(segment.durableLength);
   }
 
   /** Cuts a write that failed half-way off the file, so that none of it is found after reopening. */

@@ -27,7 +27,7 @@ export const BLOCKING_READ_BYTES_MAX = SCRATCH_BYTES;
  * A segment is mapped anew, as far as it reaches then, after so many reads of what was not mapped of
  * it: they took about as long as that does.
  */
-const UNMAPPED_READS_MAX = 1024;
+export const UNMAPPED_READS_MAX = 1024;
 
 /** Up to this length a loop copies faster than a call. */
 const LOOP_BYTES_MAX = 128;

@@ -6,7 +6,7 @@ import type { SharedTailMemory } from "../log/shared_tail.ts";
 /** Tells a handle from other objects. */
 export const SHARED_STORE_KIND = "cairn.SharedStore";
 /** Changes with every change of what a handle holds, or of what its memory means. */
-export const SHARED_STORE_VERSION = 1 + 1000 * SHARED_INDEX_LAYOUT;
+export const SHARED_STORE_VERSION = 2 + 1000 * SHARED_INDEX_LAYOUT;
 
 /**
  * A handle of a store that is open in this process, made by `KvStore.share`. `structuredClone` and
@@ -30,6 +30,10 @@ export interface SharedStore {
   readonly index: SharedIndex;
   /** @internal */
   readonly tail: SharedTailMemory | undefined;
+  /** @internal */
+  readonly durable: SharedArrayBuffer;
+  /** The store's own option. @internal */
+  readonly memoryMap: boolean;
 }
 
 /** Word of the control memory that is {@link CONTROL_MAGIC}. */

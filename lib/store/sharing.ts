@@ -4,8 +4,10 @@ import { KvError } from "../errors.ts";
 import { joinPath, WAL_NAME } from "../format/filename.ts";
 import type { SharedIndex } from "../index/shared_index.ts";
 import type { LogWriter } from "../log/log_writer.ts";
+import { SharedDurableWriter } from "../log/shared_durable.ts";
 import { SharedTailWriter } from "../log/shared_tail.ts";
 import type { Keydir } from "./keydir.ts";
+import type { ResolvedOptions } from "./options.ts";
 import {
   CLOSED,
   CONTROL_MAGIC,
@@ -25,7 +27,12 @@ export class Sharing {
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
 
   /** Lets other threads read the store, as of now and from now on. */
-  constructor(path: string, keydir: Keydir, write: WritePath, keyBytesMax: number) {
+  constructor(
+    path: string,
+    keydir: Keydir,
+    write: WritePath,
+    { keyBytesMax, memoryMap }: Pick<ResolvedOptions, "keyBytesMax" | "memoryMap">,
+  ) {
     const control = this.#control;
     control[MAGIC] = CONTROL_MAGIC;
     keydir.segments.onRemoved = () => void Atomics.add(control, REMOVALS, 1);
@@ -38,6 +45,8 @@ export class Sharing {
       control: control.buffer,
       index: shareIndex(keydir),
       tail: write.commit === undefined ? shareTail(write.writer) : undefined,
+      durable: shareDurable(write.writer),
+      memoryMap,
     };
   }
 
@@ -58,6 +67,13 @@ function shareIndex({ index }: Keydir): SharedIndex {
       { cause: error },
     );
   }
+}
+
+/** Readers map what will stay of the files, and so have to know how much that is. */
+function shareDurable(writer: LogWriter): SharedArrayBuffer {
+  writer.shared = new SharedDurableWriter();
+  writer.shared.begin(writer.segment.fileId, writer.segment.durableLength);
+  return writer.shared.memory;
 }
 
 /**

@@ -645,7 +645,7 @@ export class KvStore implements AsyncDisposable {
    */
   share(): SharedStore {
     const write = this.#writable();
-    this.#sharing ??= new Sharing(this.#path, this.#keydir, write, this.#options.keyBytesMax);
+    this.#sharing ??= new Sharing(this.#path, this.#keydir, write, this.#options);
     return this.#sharing.handle;
   }
 

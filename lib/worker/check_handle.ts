@@ -3,6 +3,7 @@
 import { KvError } from "../errors.ts";
 import { isSharedIndex } from "../index/shared_index.ts";
 import { KEY_BYTES_LIMIT } from "../limits.ts";
+import { isSharedDurable } from "../log/shared_durable.ts";
 import { isSharedTail } from "../log/shared_tail.ts";
 import {
   CONTROL_MAGIC,
@@ -16,9 +17,8 @@ import {
 /** Throws `InvalidArgument` or `Unsupported` if `handle` is not one of this version. */
 export function checkHandle(handle: unknown): asserts handle is SharedStore {
   if (typeof handle !== "object" || handle === null) throw notOne("it is no object");
-  const { kind, version, path, directory, keyBytesMax, control, index, tail } = handle as Partial<
-    SharedStore
-  >;
+  const { kind, version, path, directory, keyBytesMax, control, index, tail, durable, memoryMap } =
+    handle as Partial<SharedStore>;
   if (kind !== SHARED_STORE_KIND) throw notOne("its kind is another");
   if (version !== SHARED_STORE_VERSION) {
     throw new KvError(
@@ -39,6 +39,9 @@ export function checkHandle(handle: unknown): asserts handle is SharedStore {
   ) throw notOne("it has no state");
   if (!isSharedIndex(index)) throw notOne("it has no index");
   if (tail !== undefined && !isSharedTail(tail)) throw notOne("its tail is impossible");
+  if (!isSharedDurable(durable) || typeof memoryMap !== "boolean") {
+    throw notOne("it does not say how far its files stay");
+  }
 }
 
 function notOne(what: string): KvError {

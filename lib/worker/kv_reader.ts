@@ -10,6 +10,7 @@ import { IndexReader, type IndexViews, viewsOf } from "../index/index_reader.ts"
 import { KEY_BYTES_LIMIT } from "../limits.ts";
 import { SharedTailReader } from "../log/shared_tail.ts";
 import { CLOSED, type SharedStore } from "../store/shared_store.ts";
+import { showValue } from "../store/options.ts";
 import { checkScanOptions } from "../store/scan.ts";
 import type { Entry, KeyInput, ScanOptions } from "../store/types.ts";
 import { checkHandle } from "./check_handle.ts";
@@ -31,8 +32,13 @@ const HIDDEN_SLEEP_MS = 1;
 /** Ten seconds; a disk may be slow. */
 const HIDDEN_LOOKS_MAX = 10_000;
 
-/** Options of {@link KvReader.attach}. All are for tests: a reader has no settings of its own. */
+/** Options of {@link KvReader.attach}. */
 export interface ReaderOptions {
+  /**
+   * Read through memory maps, where the runtime can (default true). Not if the store was opened
+   * without them; see the option of the same name there.
+   */
+  memoryMap?: boolean;
   /** Where the files are; that of the machine by default. Nothing is written to it. */
   fileSystem?: FileSystem;
   /** What time it is, for keys that expire; the machine's clock by default. */
@@ -75,13 +81,15 @@ export class KvReader implements Disposable {
   #detached = false;
 
   private constructor(handle: SharedStore, options: ReaderOptions) {
-    const { fileSystem = defaultFileSystem, clock = systemClock } = options;
+    const { fileSystem = defaultFileSystem, clock = systemClock, memoryMap = true } = options;
     this.#handle = handle;
     this.#clock = clock;
     this.#control = new Int32Array(handle.control);
     this.#views = viewsOf(handle.index);
     this.#index = new IndexReader(this.#views);
-    this.#files = new OpenSegments(fileSystem, handle.directory, this.#control, clock);
+    const { directory, durable } = handle;
+    const files = { directory, durable, control: this.#control };
+    this.#files = new OpenSegments(fileSystem, files, memoryMap && handle.memoryMap, clock);
     const tail = handle.tail === undefined ? undefined : new SharedTailReader(handle.tail);
     this.#records = new RecordRead(this.#files, tail);
     // Keys that a scan finds may be longer than those that may be written now.
@@ -91,11 +99,12 @@ export class KvReader implements Disposable {
   /**
    * Begins to read the store whose `share()` has returned this handle, or what was posted of it.
    *
-   * Throws `InvalidArgument` for what is no such handle, `Unsupported` for one of another version of
+   * Throws `InvalidArgument` for what is no such handle, or no options, `Unsupported` for one of another version of
    * Cairn, and `Closed` if the store has been closed.
    */
   static attach(handle: SharedStore, options: ReaderOptions = {}): KvReader {
     checkHandle(handle);
+    checkOptions(options);
     const reader = new KvReader(handle, options);
     reader.#assertAttached();
     return reader;
@@ -274,11 +283,20 @@ export class KvReader implements Disposable {
     }
     if (Atomics.load(this.#control, CLOSED) !== 0) {
       const { path } = this.#handle;
+      this.#files.closeAll();
       throw new KvError("Closed", `The store ${path} is closed: open it again, and share it`, {
         path,
       });
     }
   }
+}
+
+function checkOptions({ memoryMap }: ReaderOptions): void {
+  if (memoryMap === undefined || typeof memoryMap === "boolean") return;
+  throw new KvError(
+    "InvalidArgument",
+    `Option memoryMap is ${showValue(memoryMap)}: pass true or false`,
+  );
 }
 
 const NO_VALUE = new Uint8Array(0);

@@ -10,11 +10,10 @@ import {
   FRAME_TRAILER_BYTES,
   readFrameCrc,
 } from "../format/record.ts";
-import type { File } from "../fs/file_system.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
 import { readFully, readFullyAsync } from "../fs/whole_file.ts";
 import { HIDDEN, IN_FILE, IN_TAIL, type SharedTailReader } from "../log/shared_tail.ts";
-import type { OpenSegments } from "./open_segments.ts";
+import type { OpenSegment, OpenSegments } from "./open_segments.ts";
 
 const SCRATCH_BYTES = 64 * 1024;
 /** Longer records are read through the thread pool by the asynchronous calls. */
@@ -49,7 +48,7 @@ export class RecordRead {
   /** Where the frame goes, or is already. */
   #buffer = this.#scratch;
   /** Where it is to be read from; undefined if it is in the buffer already. */
-  #file: File | undefined;
+  #segment: OpenSegment | undefined;
   readonly #allocate = (length: number): Uint8Array => {
     this.#buffer = length <= SCRATCH_BYTES ? this.#scratch : allocateBuffer(length);
     return this.#buffer.bytes;
@@ -65,9 +64,11 @@ export class RecordRead {
   read(place: RecordPlace, key: Uint8Array, keyLength: number): Uint8Array | Obstacle {
     const obstacle = this.#prepare(place, keyLength);
     if (obstacle !== undefined) return obstacle;
-    if (this.#file !== undefined) {
+    const segment = this.#segment;
+    if (segment !== undefined) {
       const { offset, frameLength } = place;
-      const count = readFully(this.#file, this.#buffer.bytes, 0, frameLength, offset);
+      if (offset + frameLength > segment.mappedLength) this.#files.mapIfWorthIt(segment);
+      const count = readFully(segment.file, this.#buffer.bytes, 0, frameLength, offset);
       if (count < frameLength) return "the file ends inside it";
     }
     return takeValue(this.#buffer, place, key, keyLength);
@@ -85,9 +86,10 @@ export class RecordRead {
     if (obstacle !== undefined) return obstacle;
     // Not the scratch buffer, which other reads use meanwhile: the record is too long for it.
     const buffer = this.#buffer;
-    if (this.#file !== undefined) {
+    const file = this.#segment?.file;
+    if (file !== undefined) {
       try {
-        const count = await readFullyAsync(this.#file, buffer.bytes, 0, frameLength, offset);
+        const count = await readFullyAsync(file, buffer.bytes, 0, frameLength, offset);
         if (count < frameLength) return "the file ends inside it";
       } catch (error) {
         // Closed between two reads, since compaction has removed it.
@@ -104,17 +106,17 @@ export class RecordRead {
     if (!(frameLength >= lengthMin && frameLength <= FRAME_BYTES_LIMIT)) {
       return "its length is impossible";
     }
-    this.#file = undefined;
+    this.#segment = undefined;
     const where = this.#tail?.copy(fileId, offset, frameLength, this.#allocate) ?? IN_FILE;
     if (where === IN_TAIL) return undefined;
     if (where === HIDDEN) return "it is not in its file yet";
-    const file = this.#files.get(fileId);
-    if (file === undefined) return "its file is not there";
-    if (frameLength > SCRATCH_BYTES && file.size() < offset + frameLength) {
+    const segment = this.#files.get(fileId);
+    if (segment === undefined) return "its file is not there";
+    if (frameLength > SCRATCH_BYTES && segment.file.size() < offset + frameLength) {
       return "the file ends inside it";
     }
     this.#allocate(frameLength);
-    this.#file = file;
+    this.#segment = segment;
     return undefined;
   }
 }

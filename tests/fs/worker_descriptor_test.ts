@@ -1,7 +1,14 @@
-/** A worker that is terminated leaves no file open. */
+/** A worker that is terminated leaves no file open, and none mapped. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
@@ -18,6 +25,12 @@ function openIn(directory: string): string[] {
       return []; // that by which the directory was listed
     }
   });
+}
+
+/** How many maps this process has of files in a directory. */
+function mapsOf(directory: string): number {
+  const lines = readFileSync("/proc/self/maps", "utf8").split("\n");
+  return lines.filter((line) => line.includes(directory)).length;
 }
 
 testUnless(
@@ -40,8 +53,16 @@ testUnless(
     });
     assert.equal(message, "open");
     assert.deepEqual(openIn(directory.path).sort(), paths.slice(0, -1));
+    assert.equal(mapsOf(directory.path), "Bun" in globalThis ? paths.length - 1 : 0);
     assert(readdirSync("/proc/self/fd").length < before + 50, "descriptors are used again");
+    // These get numbers that were the worker's.
+    const own = Array.from({ length: 50 }, () => openSync(paths[0]!, "r"));
+    own.forEach(closeSync);
+    const others = Array.from({ length: 50 }, () => openSync("/dev/null", "r"));
     await worker.terminate();
     await until("the descriptors are closed", () => openIn(directory.path).length === 0);
+    await until("the files are unmapped", () => mapsOf(directory.path) === 0);
+    for (const fd of others) assert.equal(readlinkSync(`/proc/self/fd/${fd}`), "/dev/null");
+    others.forEach(closeSync);
   },
 );

@@ -1,4 +1,4 @@
-/** A worker that opens and closes files, and leaves some of them open. */
+/** A worker that opens, maps and closes files, and leaves some of them open. */
 
 import { parentPort, workerData } from "node:worker_threads";
 import { defaultFileSystem } from "../../lib/fs/default.ts";
@@ -11,6 +11,7 @@ const byte = new Uint8Array(1);
 for (let round = 0; round < rounds; round++) {
   for (const file of open) file.close();
   open = paths.map((path) => defaultFileSystem.open(path, "read"));
+  for (const file of open) file.map?.(1);
   // Each has to be the file that it was opened as, whatever number it has now.
   open.forEach((file, index) => {
     if (file.read(byte, 0, 1, 0) !== 1 || byte[0] !== index) {
@@ -20,4 +21,5 @@ for (let round = 0; round < rounds; round++) {
 }
 open.pop()!.close();
 parentPort!.postMessage("open");
-parentPort!.on("message", () => {}); // waits to be terminated
+// Waits to be terminated, with what is open still in use.
+parentPort!.on("message", () => parentPort!.postMessage(open.length));

@@ -144,11 +144,14 @@ test("reader: a write that is not acknowledged yet is not seen", async () => {
 test("reader: files that compaction has removed are closed at the next read, or within a second", async () => {
   for (const reads of [true, false]) {
     const { store, clock, attach, fileSystem } = await opened({ segmentBytesMax: 4096 });
-    for (let i = 0; i < 200; i++) store.setSync(`key:${i % 20}`, pattern(100, i));
+    for (let i = 0; i < 200; i++) {
+      store.setSync(i % 10 === 0 ? `key:${i / 10}` : "other", pattern(100, i));
+    }
     const open = new Set<File>();
     const openFile = fileSystem.open.bind(fileSystem);
     fileSystem.open = (path, mode) => {
       const file = openFile(path, mode);
+      if (mode !== "read") return file; // the store's own
       const close = file.close.bind(file);
       open.add(file);
       file.close = () => {
@@ -160,14 +163,19 @@ test("reader: files that compaction has removed are closed at the next read, or 
     using reader = attach();
     for (let i = 0; i < 20; i++) reader.getSync(`key:${i}`);
     const taken = [...open];
-    assert(taken.length > 1);
     await store.compact();
+    const isRemoved = (file: File) => fileSystem.stat(file.path) === undefined;
+    assert(taken.filter(isRemoved).length > 1);
     assert(taken.every((file) => open.has(file)), "nobody but the reader closes its files");
     if (reads) assert.equal(reader.getSync("missing"), undefined);
     else clock.advance(1000);
-    assert(taken.every((file) => !open.has(file)), "the reader has let go of its files");
+    for (const file of taken) assert.equal(open.has(file), !isRemoved(file), file.path);
     for (let i = 0; i < 20; i++) await assertAlike(reader, store, `key:${i}`);
     await store.close();
+    assert(open.size > 0);
+    if (reads) assert.throws(() => reader.getSync("missing"), hasCode("Closed"));
+    else clock.advance(1000);
+    assert.equal(open.size, 0, "nothing is held of a closed store");
   }
 });
 

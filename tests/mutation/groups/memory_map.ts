@@ -3,6 +3,9 @@
 import type { MutantGroup } from "../mutant.ts";
 
 const SOURCE = "lib/store/record_source.ts";
+const WRITER = "lib/log/log_writer.ts";
+const READER_FILES = "lib/worker/open_segments.ts";
+const DURABLE = "lib/log/shared_durable.ts";
 const NODE_FILE = "lib/fs/node_file_system.ts";
 
 export const memoryMapMutants: MutantGroup = {
@@ -55,6 +58,70 @@ export const memoryMapMutants: MutantGroup = {
       replace: "    this.#map = this",
       why: "the space of removed files would never come back",
       tests: ["fs/memory_map"],
+    },
+    {
+      name: "readers: the newest segment, no more than is durable",
+      file: WRITER,
+      find: "    if (segment === this.#segment) this.shared?.extend(segment.durableLength);\n",
+      replace: "    if (segment === this.#segment) this.shared?.extend(segment.length);\n",
+      why: "a write that fails may be cut off under the map",
+      tests: ["worker/mapped_reader"],
+    },
+    {
+      name: "readers: an fsync tells about its own segment",
+      file: WRITER,
+      find: "    if (segment === this.#segment) this.shared?.extend(segment.durableLength);\n",
+      replace: "    this.shared?.extend(segment.durableLength);\n",
+      why: "what is not durable yet may be cut off under the map",
+      tests: ["worker/mapped_reader"],
+    },
+    {
+      name: "readers: which segment is the newest",
+      file: WRITER,
+      find: "    this.shared?.begin(segment.fileId, segment.durableLength);\n",
+      replace: "",
+      why: "the space ahead of the log would be cut off under the map",
+      tests: ["worker/mapped_reader"],
+    },
+    {
+      name: "readers: a segment's length is told before its id",
+      file: DURABLE,
+      find: "    this.extend(length);\n    Atomics.store(this.#words, FILE_ID, fileId);\n",
+      replace: "    Atomics.store(this.#words, FILE_ID, fileId);\n    this.extend(length);\n",
+      why: "more would be mapped than the file has and keeps",
+      tests: ["log/shared_durable"],
+    },
+    {
+      name: "readers: the id is looked at again",
+      file: DURABLE,
+      find: "Atomics.load(words, FILE_ID) >>> 0 === fileId ? length : 0",
+      replace: "length",
+      why: "more would be mapped than the file has and keeps",
+      tests: ["log/shared_durable"],
+    },
+    {
+      name: "readers: nothing is mapped against the option",
+      file: READER_FILES,
+      find: " || !this.#memoryMap",
+      replace: "",
+      why: "a file that is cut off would end the process",
+      tests: ["worker/mapped_reader"],
+    },
+    {
+      name: "readers: what was removed is closed",
+      file: READER_FILES,
+      find: "      this.#segments.delete(fileId);\n      file.close();\n",
+      replace: "",
+      why: "the space of removed files would never come back",
+      tests: ["worker/mapped_reader", "worker/kv_reader"],
+    },
+    {
+      name: "a worker's maps end with it",
+      file: "lib/fs/memory_map.ts",
+      find: "if (libcOnce !== null && isBunWorker())",
+      replace: "if (libcOnce !== null && false)",
+      why: "the space of removed files would never come back",
+      tests: ["fs/worker_descriptor"],
     },
   ],
 };
