@@ -96,13 +96,18 @@ for (const [name, durability] of DURABILITIES) {
 }
 
 test("reader: what is not durable is not mapped, though it is in the file", async () => {
-  const { fileSystem, store, attach } = await opened({ durability: LAZY });
-  store.setSync("a", pattern(100));
-  await store.flush();
-  const { size } = fileSystem.stat(FIRST)!;
+  const base = new InterceptingFileSystem(new MemoryFileSystem());
+  const { fileSystem, store, attach } = await opened({ durability: LAZY }, base);
   using reader = attach();
-  // More than the writer's buffer holds.
+  using gate = new Gate();
+  base.beforeSyncAsync = () => gate.pass();
+  store.setSync("a", pattern(100));
+  const flushed = store.flush();
+  const { size } = fileSystem.stat(FIRST)!;
+  // More than the writer's buffer holds, while the fsync runs.
   for (let key = 0; key < 30; key++) store.setSync(`k${key}`, pattern(60_000, key));
+  gate.open();
+  await flushed;
   assert(fileSystem.stat(FIRST)!.size > size);
   readOften(reader, "k0");
   assert.equal(fileSystem.mapped.get(FIRST), size);
