@@ -14,6 +14,8 @@ export interface Ledger {
   begun: SharedArrayBuffer;
   /** By key: writes that were acknowledged. */
   acknowledged: SharedArrayBuffer;
+  /** One word: how many further keys were added, and acknowledged. */
+  grown: SharedArrayBuffer;
   /** Words: whether to stop, then how many reads each reader has made. */
   state: SharedArrayBuffer;
 }
@@ -32,6 +34,7 @@ export function makeLedger(keys: number, readers: number): Ledger {
   return {
     begun: new SharedArrayBuffer(keys * 4),
     acknowledged: new SharedArrayBuffer(keys * 4),
+    grown: new SharedArrayBuffer(4),
     state: new SharedArrayBuffer((1 + readers) * 4),
   };
 }
@@ -39,6 +42,11 @@ export function makeLedger(keys: number, readers: number): Ledger {
 /** The name of a key. */
 export function keyOf(key: number | ""): string {
   return `key:${key}`;
+}
+
+/** The name of a further key, which is its value, too. */
+export function growthKeyOf(number: number): string {
+  return `growth:${number}`;
 }
 
 /** What the write `number` of a key is: they take turns. */
