@@ -13,6 +13,19 @@ export function cpuMicros(pid: number | "self"): number {
   return micros(pid, OWN);
 }
 
+/**
+ * Microseconds that all processes together were given, and the kernel's threads; NaN where the system
+ * does not tell. What interrupts take is not in it, as it is not in those of a process.
+ */
+export function machineCpuMicros(): number {
+  try {
+    const [, user, nice, system] = readFileSync("/proc/stat", "latin1").split(/\s+/);
+    return (Number(user) + Number(nice) + Number(system)) * TICK_MICROS;
+  } catch {
+    return NaN;
+  }
+}
+
 /** Microseconds of this process's children that have ended; NaN where the system does not tell. */
 export function childrenCpuMicros(): number {
   return micros("self", CHILDREN);
