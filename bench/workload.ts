@@ -12,20 +12,25 @@ export function keyOf(number: number): string {
 }
 
 /**
- * Keys of 16 bytes that share a prefix, in an order that repeats but has no pattern. Made of bytes: a
- * string that is put together of others is only copied together at its first use, which takes longer
- * than many a store, and is nothing that is to be measured.
+ * As {@link keyOf}, made of bytes: a string that is put together of others is only copied together at
+ * its first use, which takes longer than many a store, and is nothing that is to be measured.
  */
+function flatKeyOf(number: number): string {
+  return Buffer.from(keyOf(number), "latin1").toString("latin1");
+}
+
+/** Keys of 16 bytes that share a prefix, in an order that repeats but has no pattern. */
 export function makeKeys(count: number): string[] {
-  const keys = Array.from(
-    { length: count },
-    (_, number) => Buffer.from(keyOf(number), "latin1").toString("latin1"),
-  );
-  return shuffle(keys, SEED);
+  return shuffle(Array.from({ length: count }, (_, number) => flatKeyOf(number)), SEED);
+}
+
+/** The next keys of an order, made as a program gets them: by itself, and just before their use. */
+export function nextKeys(order: NumberShuffle, count: number): string[] {
+  return Array.from({ length: count }, () => flatKeyOf(order.next()));
 }
 
 /** Puts `items` into an order that only `seed` decides, and returns them. */
-export function shuffle<Item>(items: Item[], seed: number): Item[] {
+function shuffle<Item>(items: Item[], seed: number): Item[] {
   let state = seed;
   for (let index = items.length - 1; index > 0; index--) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d);

@@ -1,7 +1,7 @@
 /** Cairn, as it is embedded into a program. */
 
 import { KvStore, type OpenOptions } from "../../lib/mod.ts";
-import type { Durability, Engine } from "./engine.ts";
+import { type Durability, type Engine, GROUP_OPERATIONS } from "./engine.ts";
 
 /** What batch durability means in all measurements. */
 export const BATCH: OpenOptions = { durability: { bytes: 16 << 20, millis: 200 } };
@@ -10,10 +10,11 @@ export const BATCH: OpenOptions = { durability: { bytes: 16 << 20, millis: 200 }
 export async function openCairn(directory: string, durability: Durability): Promise<Engine> {
   const store = await KvStore.open(directory, durability === "durable" ? {} : BATCH);
   return {
-    async fill(keys, value) {
+    groupKeys: GROUP_OPERATIONS,
+    fill(keys, value) {
       for (const key of keys) store.setSync(key, value);
-      await store.flush();
     },
+    flush: () => store.flush(),
     get: (key) => store.getSync(key),
     getAsync: (key) => store.get(key),
     set: (key, value) => store.set(key, value),

@@ -1,6 +1,6 @@
 /** classic-level: LevelDB, a log-structured merge tree. */
 
-import { type Durability, type Engine, GROUP_OPERATIONS, groupsOf } from "./engine.ts";
+import { type Durability, type Engine, GROUP_OPERATIONS } from "./engine.ts";
 import { requirePeer } from "./peer.ts";
 
 interface ClassicLevel {
@@ -27,11 +27,9 @@ export async function openClassicLevel(
   });
   await db.open();
   return {
-    async fill(keys, value) {
-      for (const group of groupsOf(keys, GROUP_OPERATIONS)) {
-        await db.batch(group.map((key) => ({ type: "put", key, value })));
-      }
-    },
+    groupKeys: GROUP_OPERATIONS,
+    fill: (keys, value) => db.batch(keys.map((key) => ({ type: "put", key, value }))),
+    flush() {},
     get: (key) => db.getSync(key),
     set: (key, value) => db.put(key, value, { sync: durability === "durable" }),
     close: () => db.close(),

@@ -1,7 +1,7 @@
 /** The key/value store that Deno brings. */
 
 import { join } from "node:path";
-import { type Engine, groupsOf } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 
 interface DenoKv {
   set(key: string[], value: Uint8Array): Promise<unknown>;
@@ -18,13 +18,13 @@ export async function openDenoKv(directory: string): Promise<Engine> {
   const { Deno } = globalThis as unknown as { Deno: { openKv(path: string): Promise<DenoKv> } };
   const db = await Deno.openKv(join(directory, "kv.db"));
   return {
+    groupKeys: TRANSACTION_OPERATIONS,
     async fill(keys, value) {
-      for (const group of groupsOf(keys, TRANSACTION_OPERATIONS)) {
-        const transaction = db.atomic();
-        for (const key of group) transaction.set([key], value);
-        await transaction.commit();
-      }
+      const transaction = db.atomic();
+      for (const key of keys) transaction.set([key], value);
+      await transaction.commit();
     },
+    flush() {},
     getAsync: async (key) => (await db.get([key])).value ?? undefined,
     set: (key, value) => db.set([key], value),
     close: () => db.close(),

@@ -11,8 +11,12 @@ export type Durability =
 
 /** A store that is measured. Keys are strings and values bytes, as a program has them. */
 export interface Engine {
-  /** Sets all keys, as fast as the store allows; when it returns, all can be read. */
-  fill(keys: Iterable<string>, value: Uint8Array): Promise<void> | void;
+  /** How many keys {@link fill} is best given at once. */
+  groupKeys: number;
+  /** Sets keys, as fast as the store allows. */
+  fill(keys: readonly string[], value: Uint8Array): Promise<void> | void;
+  /** Waits until everything filled can be read, and is as durable as was asked for when opening. */
+  flush(): Promise<void> | void;
   /** The value, which is the caller's own; without it only `getAsync` can be measured. */
   get?(key: string): Uint8Array | undefined;
   getAsync?(key: string): Promise<Uint8Array | undefined>;
@@ -24,17 +28,5 @@ export interface Engine {
 /** Opens a store in a directory that exists. */
 export type OpenEngine = (directory: string, durability: Durability) => Promise<Engine>;
 
-/** How many writes the peers are given at once when they are filled. */
+/** How many writes stores are given at once when they are filled. */
 export const GROUP_OPERATIONS = 1000;
-
-/** Cuts `items` into arrays of `size`. */
-export function* groupsOf<Item>(items: Iterable<Item>, size: number): Generator<Item[]> {
-  let group: Item[] = [];
-  for (const item of items) {
-    group.push(item);
-    if (group.length < size) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
-}

@@ -1,6 +1,6 @@
 /** lmdb-js: a B+ tree in a memory map. */
 
-import { type Durability, type Engine, GROUP_OPERATIONS, groupsOf } from "./engine.ts";
+import { type Durability, type Engine, GROUP_OPERATIONS } from "./engine.ts";
 import { requirePeer } from "./peer.ts";
 
 interface Lmdb {
@@ -14,22 +14,23 @@ interface Lmdb {
 
 /**
  * Opens lmdb-js with raw values. `put` resolves when its transaction is committed; that it is on
- * disk too is awaited where the measurement is about that. `groupOperations` puts are in flight.
+ * disk too is awaited where the measurement is about that. `groupKeys` puts are in flight.
  */
 export function openLmdb(
   directory: string,
   durability: Durability,
-  groupOperations: number = GROUP_OPERATIONS,
+  groupKeys: number = GROUP_OPERATIONS,
 ): Promise<Engine> {
   const { open } = requirePeer<Lmdb>("lmdb");
   const db = open({ path: directory, encoding: "binary", noSync: durability === "none" });
   return Promise.resolve({
+    groupKeys,
     async fill(keys, value) {
-      for (const group of groupsOf(keys, groupOperations)) {
-        let last: Promise<unknown> | undefined;
-        for (const key of group) last = db.put(key, value);
-        await last;
-      }
+      let last: Promise<unknown> | undefined;
+      for (const key of keys) last = db.put(key, value);
+      await last;
+    },
+    async flush() {
       if (durability !== "none") await db.flushed;
     },
     get: (key) => db.getBinary(key),

@@ -1,7 +1,7 @@
 /** SQLite, as each runtime brings it: bun:sqlite or node:sqlite. */
 
 import { join } from "node:path";
-import { type Durability, type Engine, GROUP_OPERATIONS, groupsOf } from "./engine.ts";
+import { type Durability, type Engine, GROUP_OPERATIONS } from "./engine.ts";
 
 interface Statement {
   run(...values: unknown[]): unknown;
@@ -52,13 +52,13 @@ export async function openSqlite(
   );
   const get = db.prepare("SELECT value FROM kv WHERE key = ?");
   return {
+    groupKeys: transactionOperations,
     fill(keys, value) {
-      for (const group of groupsOf(keys, transactionOperations)) {
-        db.exec("BEGIN IMMEDIATE");
-        for (const key of group) set.run(key, value);
-        db.exec("COMMIT");
-      }
+      db.exec("BEGIN IMMEDIATE");
+      for (const key of keys) set.run(key, value);
+      db.exec("COMMIT");
     },
+    flush() {},
     get: (key) => (get.get(key) as { value: Uint8Array } | undefined)?.value,
     // deno-lint-ignore require-await
     set: async (key, value) => void set.run(key, value),

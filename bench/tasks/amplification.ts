@@ -46,6 +46,7 @@ export async function amplification(input: TaskInput): Promise<Figures> {
       // Another value each time: some stores write nothing when nothing changes.
       new DataView(value.buffer).setUint32(0, groups++);
       await engine.fill(Array.from({ length: GROUP }, () => keyOf(order.next())), value);
+      await engine.flush();
       await new Promise((resolve) => setImmediate(resolve));
     }
   };

@@ -31,7 +31,7 @@ async function open(directory: string, name: string, keys: number): Promise<Side
   return { store, keys, order: new NumberShuffle(keys, 3) };
 }
 
-function nextKeys({ order, keys }: Side, count: number): string[] {
+function nextOf({ order, keys }: Side, count: number): string[] {
   return Array.from({ length: Math.min(count, keys) }, () => keyOf(order.next()));
 }
 
@@ -45,8 +45,8 @@ function cost(keys: readonly string[], operation: (key: string) => void): number
 /** One block of each kind: keys are made beforehand, so that only the store is timed. */
 async function block(side: Side, value: Uint8Array, costs: Costs, number: number): Promise<void> {
   const { store, keys } = side;
-  costs.get.push(cost(nextKeys(side, BLOCK_OPERATIONS), (key) => void store.getSync(key)));
-  costs.set.push(cost(nextKeys(side, BLOCK_OPERATIONS), (key) => void store.setSync(key, value)));
+  costs.get.push(cost(nextOf(side, BLOCK_OPERATIONS), (key) => void store.getSync(key)));
+  costs.set.push(cost(nextOf(side, BLOCK_OPERATIONS), (key) => void store.setSync(key, value)));
   await store.flush();
   const count = Math.ceil(keys / 100);
   const fresh = Array.from({ length: count }, (_, index) => keyOf(keys + number * count + index));
