@@ -17,3 +17,18 @@ export function copyBytes(
 ): void {
   copy.call(source as Buffer, target, at, start, end);
 }
+
+/** Up to this length, allocating and copying is quicker than asking for both at once. */
+const SHORT_BYTES_MAX = 512;
+
+/** A copy of the bytes of `source` from `start` to `end`. */
+export function takeBytes(
+  source: Uint8Array<ArrayBuffer>,
+  start: number,
+  end: number,
+): Uint8Array<ArrayBuffer> {
+  if (end - start > SHORT_BYTES_MAX) return source.slice(start, end);
+  const bytes = new Uint8Array(end - start);
+  copyBytes(source, start, end, bytes, 0);
+  return bytes;
+}

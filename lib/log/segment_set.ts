@@ -25,7 +25,8 @@ export class SegmentSet {
   /** The segment with this id, which must be part of the log or still be moving out of it. */
   get(fileId: number): Segment {
     const segment = this.#byId.get(fileId);
-    assert(segment !== undefined, `segment ${fileId} is not part of the log`);
+    // The message is made only when it is needed: this runs once for every read of a value.
+    if (segment === undefined) assert(false, `segment ${fileId} is not part of the log`);
     return segment;
   }
 

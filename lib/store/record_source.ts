@@ -1,7 +1,8 @@
 /** Reads one record of the log, wherever it is, and checks that it is the one the index means. */
 
 import { DAMAGE_ADVICE, KvError } from "../errors.ts";
-import { copyBytes } from "../format/copy_bytes.ts";
+import { copyBytes, takeBytes } from "../format/copy_bytes.ts";
+import { Beginnings } from "../format/crc32.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -9,6 +10,7 @@ import {
   EXPIRES_AT_BYTES,
   FRAME_HEADER_BYTES,
   FRAME_TRAILER_BYTES,
+  OP_OFFSET,
   readFrameCrc,
 } from "../format/record.ts";
 import { readFully, readFullyAsync } from "../fs/whole_file.ts";
@@ -29,6 +31,9 @@ export const BLOCKING_READ_BYTES_MAX = SCRATCH_BYTES;
  */
 export const UNMAPPED_READS_MAX = 1024;
 
+/** Up to this length of frames, views of the scratch buffer are kept, which take longer to make. */
+const SHORT_FRAME_BYTES_MAX = 1024;
+
 /** Up to this length a loop copies faster than a call. */
 const LOOP_BYTES_MAX = 128;
 
@@ -39,6 +44,8 @@ export class RecordSource {
   #logger: Logger;
   #memoryMap: boolean;
   #scratch: ByteBuffer = allocateBuffer(SCRATCH_BYTES);
+  /** Views of what the CRC of a frame is over, for short frames at the beginning of the scratch. */
+  #checked = new Beginnings(this.#scratch.bytes, OP_OFFSET, SHORT_FRAME_BYTES_MAX);
   /** Where in its buffer the frame begins that was loaded last. */
   #at = 0;
 
@@ -61,7 +68,7 @@ export class RecordSource {
     const frameLength = index.frameLength(address);
     const { bytes } = this.#frameOf(address, frameLength);
     const end = this.#at + frameLength - FRAME_TRAILER_BYTES;
-    return bytes.slice(this.#at + this.#valueStart(address), end);
+    return takeBytes(bytes, this.#at + this.#valueStart(address), end);
   }
 
   /** Copies the value of the record at `address` into `target` from `targetAt` on. */
@@ -83,7 +90,7 @@ export class RecordSource {
     const { segment, offset, frameLength, keyLength, expiresAt, crc } = write;
     const { bytes } = this.#load(segment, offset, frameLength, crc);
     const end = this.#at + frameLength - FRAME_TRAILER_BYTES;
-    return bytes.slice(this.#at + valueStartOf(keyLength, expiresAt), end);
+    return takeBytes(bytes, this.#at + valueStartOf(keyLength, expiresAt), end);
   }
 
   #frameOf(address: number, frameLength: number): ByteBuffer {
@@ -181,7 +188,9 @@ export class RecordSource {
     // The stored CRC must be the indexed one, or this is a valid record, but another one.
     if (
       readFrameCrc(buffer.view, at, frameLength) !== crc ||
-      computeFrameCrc(buffer.bytes, at, frameLength) !== crc
+      (buffer === this.#scratch && frameLength <= SHORT_FRAME_BYTES_MAX
+        ? this.#checked.crc32(frameLength - OP_OFFSET - FRAME_TRAILER_BYTES) !== crc
+        : computeFrameCrc(buffer.bytes, at, frameLength) !== crc)
     ) throw this.#damaged(segment, offset, "its checksum does not match");
   }
 

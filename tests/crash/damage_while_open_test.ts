@@ -43,6 +43,23 @@ test("any byte of a record that the checksum covers, and the checksum itself, wh
   }
 });
 
+test("a byte of a record that is longer, and so is checked in another way", async () => {
+  for (const length of [900, 1100, LONG_BYTES]) {
+    const fs = new MemoryFileSystem();
+    await using store = await openInMemory({}, fs);
+    await store.set("a", pattern(length));
+    const frame = framesOf(readFile(fs, LOG, 1 << 20)).find(({ op }) => op === OP_SET)!;
+    const { offset, end } = frame;
+    for (const at of [offset + OP_OFFSET, (offset + end) >> 1, end - 5, end - 1]) {
+      flip(fs, LOG, at);
+      assert.throws(() => store.getSync("a"), { code: "CorruptLog", message: /checksum/ });
+      await failsWith("CorruptLog", /checksum/, () => store.get("a"));
+      flip(fs, LOG, at);
+      assert.deepEqual(store.getSync("a"), pattern(length));
+    }
+  }
+});
+
 test("a file that ends inside a record, also if the same record was read right before", async () => {
   const fs = new MemoryFileSystem();
   await using store = await openInMemory({}, fs);

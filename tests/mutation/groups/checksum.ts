@@ -38,6 +38,14 @@ export const checksumMutants: MutantGroup = {
       tests: ["crash/damage_while_open"],
     },
     {
+      name: "reading a value: that of its bytes, in a short record",
+      file: SOURCE,
+      find: "this.#checked.crc32(frameLength - OP_OFFSET - FRAME_TRAILER_BYTES) !== crc",
+      replace: "false",
+      why: "a damaged value would be handed out",
+      tests: ["crash/damage_while_open"],
+    },
+    {
       name: "reading a value: the stored one against the indexed one",
       file: SOURCE,
       find: "      readFrameCrc(buffer.view, at, frameLength) !== crc ||\n",
@@ -49,7 +57,9 @@ export const checksumMutants: MutantGroup = {
       name: "reading a value: both",
       file: SOURCE,
       find: `      readFrameCrc(buffer.view, at, frameLength) !== crc ||
-      computeFrameCrc(buffer.bytes, at, frameLength) !== crc
+      (buffer === this.#scratch && frameLength <= SHORT_FRAME_BYTES_MAX
+        ? this.#checked.crc32(frameLength - OP_OFFSET - FRAME_TRAILER_BYTES) !== crc
+        : computeFrameCrc(buffer.bytes, at, frameLength) !== crc)
 `,
       replace: "      crc < 0\n",
       why: "a damaged value would be handed out",
