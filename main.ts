@@ -1,4 +1,6 @@
 import process from "node:process";
-import { runCli } from "./lib/cli/mod.ts";
+import { isMainThread } from "node:worker_threads";
+import { runCli, runThread } from "./lib/cli/mod.ts";
 
-process.exit(await runCli(process.argv.slice(2)));
+if (isMainThread) process.exit(await runCli(process.argv.slice(2)));
+else await runThread();

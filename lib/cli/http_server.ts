@@ -5,8 +5,10 @@ import type { KvStore } from "../mod.ts";
 import type {
   AccessControl,
   ChangeFeeds,
+  Handler,
   HostRules,
   Listener,
+  RequestCount,
   Telemetry,
   TlsFiles,
 } from "../server/http/mod.ts";
@@ -26,6 +28,8 @@ export interface HttpServerOptions extends HostPort {
   telemetry: Telemetry;
   /** Requests that take so many milliseconds or longer are logged as slow. */
   slowRequestMs: number;
+  /** Counts the requests of all threads, where there are several that listen. */
+  count?: RequestCount | undefined;
 }
 
 type Http = typeof import("../server/http/mod.ts");
@@ -34,29 +38,38 @@ type Http = typeof import("../server/http/mod.ts");
 export class HttpServer {
   /** Where it is reached. */
   readonly url: string;
+  readonly port: number;
+  /** Answers requests that others have received. */
+  readonly answer: Handler;
   readonly #listener: Listener;
   readonly #changeFeeds: ChangeFeeds;
 
-  private constructor(listener: Listener, changeFeeds: ChangeFeeds) {
+  private constructor(listener: Listener, answer: Handler, changeFeeds: ChangeFeeds) {
     this.#listener = listener;
     this.#changeFeeds = changeFeeds;
+    this.answer = answer;
     this.url = listener.url;
+    this.port = listener.port;
   }
 
   /** Listens, or throws a CliError. */
   static async start(store: KvStore, options: HttpServerOptions): Promise<HttpServer> {
     // Loaded here, so that the other commands start without it.
     const http = await import("../server/http/mod.ts");
-    const { hostname, port, access, tls, telemetry, slowRequestMs } = options;
+    const { hostname, access, tls, telemetry, slowRequestMs, count } = options;
     const connections = connectionLimit(http.descriptorsMaxOf, warnOfConnections);
     const changeFeeds = new http.ChangeFeeds();
     let listener: Listener;
     try {
+      const port = count === undefined ? options.port : await freePort(http, options);
       listener = http.listen({
         hostname,
         port,
+        reusePort: count !== undefined,
         // Nothing can arrive before this function is through, so the port may be known later.
-        fetch: (request, connection) => app.fetch(request, connection),
+        fetch: count === undefined
+          ? (request, connection) => app.fetch(request, connection)
+          : (request, connection) => app.fetch(request, count.around(connection)),
         ...(tls !== undefined && { tls: tls.tls }),
         ...(connections !== undefined && { connections }),
       });
@@ -76,7 +89,8 @@ export class HttpServer {
       changeFeeds,
       ...(access !== undefined && { access }),
     });
-    return new HttpServer(listener, changeFeeds);
+    const answer: Handler = (request, connection) => app.fetch(request, connection as object);
+    return new HttpServer(listener, answer, changeFeeds);
   }
 
   /** As {@link Listener.renew}. */
@@ -92,8 +106,22 @@ export class HttpServer {
   }
 }
 
+/**
+ * The port, if it is free: a port that is shared, others of the same user could listen on unnoticed.
+ * Throws if it is not.
+ */
+async function freePort(http: Http, { hostname, port }: HostPort): Promise<number> {
+  const probe = http.listen({ hostname, port, fetch: () => new Response(null, { status: 503 }) });
+  await probe.close(0);
+  return probe.port;
+}
+
 /** The names under which clients may come. */
-function hostRules(http: Http, options: HttpServerOptions, port: number): HostRules {
+export function hostRules(
+  http: Http,
+  options: Pick<HttpServerOptions, "hostname" | "hostNames"> & { tls: unknown },
+  port: number,
+): HostRules {
   const { hostname, hostNames, tls } = options;
   const secure = tls !== undefined;
   const named = hostNames.flatMap((name) =>
@@ -111,7 +139,8 @@ function hostRules(http: Http, options: HttpServerOptions, port: number): HostRu
   };
 }
 
-function warnOfConnections(descriptors: number, descriptorsMax: number): void {
+/** Says so when there are too many. */
+export function warnOfConnections(descriptors: number, descriptorsMax: number): void {
   getLogger(["cairn", "http"]).warn(
     "Too many connections: closing idle ones, and taking no new ones until there are fewer",
     { descriptors, descriptorsMax },

@@ -49,6 +49,19 @@ export function configureLogging(level: LogLevel, format: LogFormat | undefined)
   });
 }
 
+/** Hands log entries of `level` and above to `write`, on a thread that has no output of its own. */
+export function configureThreadLogging(level: LogLevel, write: Sink): void {
+  if (level === "silent") return;
+  configureSync({
+    reset: true,
+    sinks: { write },
+    loggers: [
+      { category: ["cairn"], lowestLevel: level, sinks: ["write"] },
+      { category: ["logtape", "meta"], lowestLevel: "fatal", sinks: ["write"] },
+    ],
+  });
+}
+
 /** One JSON object with the entry's own properties beside `time`, `level`, `logger`, `message`. */
 export function jsonLine(record: LogRecord): string {
   const properties = Object.fromEntries(

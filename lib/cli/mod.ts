@@ -20,3 +20,9 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
     return printError(error);
   }
 }
+
+/** What a thread does that a command has begun, with this same program. */
+export async function runThread(): Promise<void> {
+  const { runServeThread } = await import("./threads/serve_thread.ts");
+  await runServeThread();
+}

@@ -12,12 +12,16 @@ export interface Renewal {
   access: AccessControl | undefined;
   /** What takes another certificate. */
   servers: readonly { renew(tls: TlsFiles): void }[];
+  /** Those that take both. */
+  threads: { renew(tokens: Tokens | undefined, tls: TlsFiles | undefined): void } | undefined;
   loadTokens(): Promise<Tokens | undefined>;
   loadTls(): Promise<LoadedTls | undefined>;
 }
 
 /** Takes what is found now; keeps what there is of what cannot be used. */
-export async function renew({ access, servers, loadTokens, loadTls }: Renewal): Promise<void> {
+export async function renew(
+  { access, servers, threads, loadTokens, loadTls }: Renewal,
+): Promise<void> {
   const logger = serverLogger();
   try {
     const tokens = await loadTokens();
@@ -27,6 +31,7 @@ export async function renew({ access, servers, loadTokens, loadTls }: Renewal): 
       for (const server of servers) server.renew(tls.tls);
       warnOfExpiry(tls);
     }
+    threads?.renew(tokens, tls?.tls);
     logger.info("Read the files of tokens and certificate again", {});
   } catch (error) {
     logger.error("Cannot use the files of tokens and certificate, so the old stay: {error}", {

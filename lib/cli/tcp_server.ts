@@ -1,5 +1,6 @@
 /** The TCP server of `cairn serve`. */
 
+import { TCP_OUTPUT_BYTES_HELD_MAX } from "../limits.ts";
 import type { KvStore } from "../mod.ts";
 import type { AccessControl, TcpServer, Telemetry } from "../server/tcp/mod.ts";
 import { buildInfo } from "./build_info.ts";
@@ -21,12 +22,15 @@ export interface TcpServerOptions extends HostPort {
   isBatched: boolean;
   /** Commands that take so many milliseconds or longer are logged as slow. */
   slowRequestMs: number;
+  /** Whether other threads listen on the same port. */
+  isShared?: boolean;
 }
 
 /** A server that listens, and where. */
 export interface StartedTcpServer {
   server: TcpServer;
   url: string;
+  port: number;
 }
 
 /** Listens, or throws a CliError. */
@@ -37,6 +41,7 @@ export async function startTcpServer(
   // Loaded here, so that the other commands start without it.
   const tcp = await import("../server/tcp/mod.ts");
   const { hostname, port, access, allowFlush, tls, telemetry, slowRequestMs, isBatched } = options;
+  const { isShared = false } = options;
   const connections = connectionLimit(tcp.descriptorsMaxOf, () => {});
   const server = tcp.createTcpServer(store, {
     telemetry,
@@ -44,14 +49,22 @@ export async function startTcpServer(
     allowFlush,
     config: { appendfsync: isBatched ? "everysec" : "always" },
     version: buildInfo().version,
+    ...(isShared && { limits: { outputBytesHeldMax: TCP_OUTPUT_BYTES_HELD_MAX / 2 } }),
     ...(access !== undefined && { access }),
     ...(connections !== undefined && { connections }),
   });
   const where = { hostname, port };
   try {
-    const bound = await server.listen({ ...where, ...(tls !== undefined && { tls: tls.tls }) });
+    // Not shared at first: else others of the same user could be listening on it already.
+    if (isShared) where.port = await tcp.freePort(where);
+    const bound = await server.listen({
+      ...where,
+      reusePort: isShared,
+      ...(tls !== undefined && { tls: tls.tls }),
+    });
     const scheme = tls === undefined ? "tcp" : "tls";
-    return { server, url: `${scheme}://${formatHostPort({ hostname, port: bound.port })}` };
+    const url = `${scheme}://${formatHostPort({ hostname, port: bound.port })}`;
+    return { server, url, port: bound.port };
   } catch (error) {
     throw new CliError(
       EXIT_CODE.connection,

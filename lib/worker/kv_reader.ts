@@ -12,7 +12,7 @@ import { SharedTailReader } from "../log/shared_tail.ts";
 import { CLOSED, type SharedStore } from "../store/shared_store.ts";
 import { showValue } from "../store/options.ts";
 import { checkScanOptions } from "../store/scan.ts";
-import type { Entry, KeyInput, ScanOptions } from "../store/types.ts";
+import type { Entry, KeyInfo, KeyInput, ScanOptions } from "../store/types.ts";
 import { checkHandle } from "./check_handle.ts";
 import { OpenSegments } from "./open_segments.ts";
 import {
@@ -155,6 +155,15 @@ export class KvReader implements Disposable {
   /** Whether a key exists. Looks into memory only. */
   has(key: KeyInput): boolean {
     return this.#locate(this.#encode(key));
+  }
+
+  /** A key's version, expiry and size of value; undefined if it does not exist. Reads no file. */
+  stat(key: KeyInput): KeyInfo | undefined {
+    const length = this.#encode(key);
+    if (!this.#locate(length)) return undefined;
+    const { lsn: version, expiresAt } = this.#index;
+    const size = valueLengthOf(this.#index, length);
+    return expiresAt === 0 ? { version, size } : { version, size, expiresAt };
   }
 
   /**

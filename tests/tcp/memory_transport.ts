@@ -1,7 +1,6 @@
 /** A connection without a socket: what the client sends and takes is up to the test. */
 
 import type { Transport, TransportEvents } from "../../lib/server/tcp/transport.ts";
-import type { TcpServer } from "../../lib/server/tcp/tcp_server.ts";
 import { bytesOf, latin1 } from "./fed_parser.ts";
 
 /** The client's end of a connection that a server has accepted. */
@@ -18,7 +17,7 @@ export class MemoryTransport implements Transport {
   outcome: "ended" | "closed" | "destroyed" | undefined;
   readonly #events: TransportEvents | undefined;
 
-  constructor(server: TcpServer) {
+  constructor(server: { accept(transport: Transport): TransportEvents | undefined }) {
     this.#events = server.accept(this);
   }
 

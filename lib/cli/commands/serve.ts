@@ -34,6 +34,7 @@ import { loadTls, type TlsSources } from "../serve_tls.ts";
 import { loadTokens, takeTokenVariables, type TokenSources } from "../serve_tokens.ts";
 import { stopRequested } from "../stop_signals.ts";
 import { startTcpServer } from "../tcp_server.ts";
+import { checkThreads, ServeThreads, THREADS_MAX } from "../threads/serve_threads.ts";
 
 interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   http: HostPort;
@@ -48,6 +49,7 @@ interface ServeOptions extends GlobalOptions, TokenSources, TlsSources {
   memoryMap: boolean;
   slowRequestMillis: number;
   retainChanges: number;
+  threads: number;
 }
 
 const SLOW_REQUEST_MILLIS_DEFAULT = 1000;
@@ -113,6 +115,12 @@ export function addServe(program: Command, stdout: Output): void {
       RETAIN_CHANGES_DEFAULT,
     )
     .option(
+      "--threads <n>",
+      "threads that take connections and read, on Linux; one of them writes",
+      integerBetween(1, THREADS_MAX),
+      1,
+    )
+    .option(
       "--slow-request-millis <n>",
       "warn of requests that take so many milliseconds or longer",
       integerBetween(1, 3_600_000),
@@ -138,6 +146,7 @@ Examples:
 
 async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const logger = getLogger(["cairn"]);
+  checkThreads(options.threads);
   const variables = takeTokenVariables();
   const tokens = await loadTokens(options, variables);
   const tls = await loadTls(options);
@@ -156,7 +165,7 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   }
 
   // Loaded here, so that the other commands start without it.
-  const { AccessControl, Telemetry } = await import("../../server/http/mod.ts");
+  const { AccessControl, RequestCount, Telemetry } = await import("../../server/http/mod.ts");
   const access = tokens === undefined ? undefined : new AccessControl(tokens);
   if (tls !== undefined) warnOfExpiry(tls);
   const telemetry = new Telemetry({ program: buildInfo() });
@@ -168,17 +177,36 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
     compaction: { retainedVersions: options.retainChanges },
     observer,
   });
+  const isShared = options.threads > 1;
+  const counts = new SharedArrayBuffer(4 * options.threads);
+  const count = isShared ? new RequestCount(counts, 0) : undefined;
   const shared = { access, tls, telemetry, slowRequestMs: options.slowRequestMillis };
-  const httpServer = await HttpServer.start(store, { ...shared, ...http, hostNames });
+  const httpServer = await HttpServer.start(store, { ...shared, ...http, hostNames, count });
   const allowFlush = options.allowFlush ?? access === undefined;
   const isBatched = options.durability === "batch";
   const tcpServer = tcp === false
     ? undefined
-    : await startTcpServer(store, { ...shared, ...tcp, allowFlush, isBatched });
+    : await startTcpServer(store, { ...shared, ...tcp, allowFlush, isBatched, isShared });
+  const threads = count === undefined ? undefined : await ServeThreads.start({
+    store,
+    httpServer,
+    tcpServer: tcpServer?.server,
+    telemetry,
+    pendingRequests: () => count.known,
+    threads: options.threads,
+    counts,
+    http: { ...http, port: httpServer.port, hostNames },
+    tcp: tcp === false || tcpServer === undefined ? undefined : { ...tcp, port: tcpServer.port },
+    tls: tls?.tls,
+    tokens,
+    slowRequestMs: options.slowRequestMillis,
+    logLevel: options.logLevel ?? "info",
+  });
   const stop = stopRequested(() => {
     renew({
       access,
       servers: tcpServer === undefined ? [httpServer] : [httpServer, tcpServer.server],
+      threads,
       loadTokens: () => loadTokens(options, variables),
       loadTls: () => loadTls(options),
     });
@@ -193,7 +221,12 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
 
   const signal = await stop;
   logger.info("Stopping on {signal}", { signal });
-  await Promise.all([httpServer.close(GRACE_MS), tcpServer?.server.close(GRACE_MS)]);
+  await Promise.all([
+    httpServer.close(GRACE_MS),
+    tcpServer?.server.close(GRACE_MS),
+    threads?.close(GRACE_MS),
+  ]);
+  await threads?.terminate();
   await store.flush();
   await store.close();
   logger.info("Stopped", {});

@@ -3,7 +3,8 @@
 const BODYLESS_METHODS = ["GET", "HEAD", "OPTIONS"];
 const BODYLESS_STATUSES = [204, 205, 304];
 /** What is sent piece by piece; everything else is in memory as a whole. */
-const STREAMED = /^(?:text\/event-stream|application\/(?:x-)?ndjson|application\/x-tar)\b/;
+export const STREAMED: RegExp =
+  /^(?:text\/event-stream|application\/(?:x-)?ndjson|application\/x-tar)\b/;
 
 /** Lengths of bodies that came without one, as those who read them have noted. */
 const counted = new WeakMap<Request, number>();

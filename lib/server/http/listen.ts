@@ -19,6 +19,8 @@ export interface ListenOptions {
   tls?: TlsFiles;
   /** Keeps the number of open connections below a maximum (Bun on Linux; otherwise there is none). */
   connections?: ConnectionLimit;
+  /** Shares the port with other threads, which listen on it too (Bun on Linux; default false). */
+  reusePort?: boolean;
 }
 
 /** A listening server. */

@@ -17,7 +17,7 @@ export interface BunRuntime {
     hostname: string;
     port: number;
     development: false;
-    reusePort: false;
+    reusePort: boolean;
     idleTimeout: number;
     maxRequestBodySize: number;
     fetch: (request: Request) => Response | Promise<Response>;
@@ -106,8 +106,8 @@ class BunListener implements Listener {
       hostname: this.#options.hostname,
       port,
       development: false,
-      // Else Bun lets a second server take the same port, and the kernel splits clients between them.
-      reusePort: false,
+      // With it, a second server can take the same port, and the kernel splits clients between them.
+      reusePort: this.#options.reusePort ?? false,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
       // The application limits bodies itself, with an answer of its own.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,

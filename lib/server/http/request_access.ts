@@ -2,6 +2,7 @@
 
 import type { AccessControl } from "../access_control.ts";
 import { HttpError } from "./problem.ts";
+import { rawPath } from "./request_target.ts";
 
 /** What answers without a token: they say that the service is up, and nothing else. */
 const OPEN_PATHS = new Set(["/healthz", "/readyz"]);
@@ -27,8 +28,7 @@ export function checkAccess(
       BY_TOKEN,
     );
   }
-  const token = /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1];
-  const allowed = access.accessOf(token ?? "");
+  const allowed = access.accessOf(tokenIn(authorization));
   if (allowed === "full") return;
   if (allowed === undefined) throw wrong(access.failed(addressOf()));
   if (!reads) {
@@ -36,6 +36,17 @@ export function checkAccess(
       "www-authenticate": `${CHALLENGE}, error="insufficient_scope"`,
     }, BY_TOKEN);
   }
+}
+
+/** Whether a request that reads may be served. Says nothing of why not, and notes nothing. */
+export function isAllowed(access: AccessControl, request: Request): boolean {
+  const authorization = request.headers.get("authorization");
+  if (authorization === null) return OPEN_PATHS.has(rawPath(request));
+  return access.accessOf(tokenIn(authorization)) !== undefined;
+}
+
+function tokenIn(authorization: string): string {
+  return /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1] ?? "";
 }
 
 function wrong(delayMs: number): HttpError {

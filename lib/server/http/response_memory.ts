@@ -26,6 +26,8 @@ const collectGarbage: (() => void) | undefined = ((runtime) => {
 })(globalThis as { Bun?: { gc(force: boolean): void } });
 
 let bytesHeld = 0;
+/** What this thread may have of what all threads may hold together: a number up to 1. */
+let share = 1;
 const finished = new FinalizationRegistry<number>((bytes) => void (bytesHeld -= bytes));
 
 /**
@@ -72,7 +74,12 @@ async function held(
 
 /** One answer is let out whatever its length. */
 function isTooMuch(bytes: number): boolean {
-  return bytesHeld > 0 && bytesHeld + bytes > RESPONSE_BYTES_HELD_MAX;
+  return bytesHeld > 0 && bytesHeld + bytes > RESPONSE_BYTES_HELD_MAX * share;
+}
+
+/** Leaves to other threads what is not this one's share of the memory, and of long reads at once. */
+export function shareResponseMemory(part: number): void {
+  share = part;
 }
 
 let collecting: Promise<void> | undefined;
@@ -99,7 +106,7 @@ async function withReadSlot(
   request: Request,
   read: () => Promise<Response>,
 ): Promise<Response> {
-  while (reading >= READS_AT_ONCE_MAX) {
+  while (reading >= Math.max(1, Math.floor(READS_AT_ONCE_MAX * share))) {
     const { signal } = request;
     await new Promise<void>((resolve) => waiting.push(resolve));
     // Who has gone meanwhile needs no answer, and whoever is next no more waiting.

@@ -8,6 +8,7 @@
 import { ByteWindow } from "./byte_window.ts";
 import { respCommand, textCommand } from "./command_counts.ts";
 import type { ConnectionContext } from "./connection_context.ts";
+import { type Protocol, readsElsewhere, type State } from "./connection_state.ts";
 import { Outbox } from "./outbox.ts";
 import { Pace } from "./pace.ts";
 import type { ProtocolError } from "./protocol_error.ts";
@@ -30,13 +31,6 @@ const BACKLOG_BYTES = 64 << 10;
 /** A client that was told the end has so long to take what it was sent. */
 const LINGER_MS = 2000;
 const NO_NAME = new Uint8Array(0);
-
-type Protocol = "text" | "resp";
-/**
- * open: commands are taken; closing: none any more, but replies are still to come; lingering: all is
- * sent, and the client is to close; closed.
- */
-type State = "open" | "closing" | "lingering" | "closed";
 
 /** A connection. */
 export class Connection implements TransportEvents, SessionConnection {
@@ -91,6 +85,18 @@ export class Connection implements TransportEvents, SessionConnection {
   /** Whether replies are to be sent, or commands may come. */
   get isAnswering(): boolean {
     return this.#state === "open" || this.#state === "closing";
+  }
+
+  /** Whether all that came is executed, answered and sent. */
+  get isSettled(): boolean {
+    return this.#state === "open" && !this.#isHeld && !this.#hasEnded &&
+      this.#window.length === 0 &&
+      this.#outbox.unsentBytes === 0 && !this.#hasTooMuchUnderWay() && this.#replies.length === 0;
+  }
+
+  /** What of this client other threads may read, while it is settled. */
+  get readsElsewhere(): number {
+    return readsElsewhere(this.#context, this.#text, this.#session);
   }
 
   received(chunk: Uint8Array): void {
@@ -189,6 +195,7 @@ export class Connection implements TransportEvents, SessionConnection {
     if (this.#state === "closing") this.#finish();
     else if (!this.#isHeld) this.#resume();
     else if (this.#window.length > BACKLOG_BYTES) this.#pause();
+    this.#transport.turned?.(this);
   }
 
   #executeAll(): void {
@@ -363,9 +370,7 @@ export class Connection implements TransportEvents, SessionConnection {
 
   #lengthExpected(): number {
     if (this.#begun === undefined) return 0;
-    return this.#begun === "resp"
-      ? this.#respParser.lengthExpected
-      : this.#textParser.lengthExpected;
+    return (this.#begun === "resp" ? this.#respParser : this.#textParser).lengthExpected;
   }
 
   /** Takes account of what the unfinished command holds, unless it is little. */

@@ -11,6 +11,8 @@ export interface SocketOptions {
   port: number;
   tls: TlsFiles | undefined;
   accept: Acceptor;
+  /** Whether other threads may listen on the same port, each for a part of the connections. */
+  reusePort?: boolean;
 }
 
 /** What listens. */
@@ -30,4 +32,18 @@ export interface SocketListener {
 export async function listenOn(options: SocketOptions): Promise<SocketListener> {
   const { Bun } = globalThis as { Bun?: BunRuntime };
   return Bun !== undefined ? listenOnBun(Bun, options) : await listenOnNode(options);
+}
+
+/** The port that was asked for, or one that is free for 0. Rejects if it cannot be had. */
+export async function freePort(where: { hostname: string; port: number }): Promise<number> {
+  const listener = await listenOn({
+    ...where,
+    tls: undefined,
+    accept(transport) {
+      transport.close();
+      return undefined;
+    },
+  });
+  listener.stop();
+  return listener.port;
 }

@@ -12,7 +12,8 @@ export interface BunRuntime {
     hostname: string;
     port: number;
     allowHalfOpen: true;
-    exclusive: true;
+    exclusive: boolean;
+    reusePort: boolean;
     tls?: TlsFiles;
     socket: BunHandlers;
   }): BunListener;
@@ -102,12 +103,14 @@ class BunSocketListener implements SocketListener {
   }
 
   #listen(port: number, tls: TlsFiles | undefined): BunListener {
+    const { hostname, reusePort = false } = this.#options;
     return this.#bun.listen({
-      hostname: this.#options.hostname,
+      hostname,
       port,
       // Who has sent all its commands may say so, and still wants the replies.
       allowHalfOpen: true,
-      exclusive: true,
+      exclusive: !reusePort,
+      reusePort,
       socket: this.#handlers,
       ...(tls !== undefined && { tls }),
     });

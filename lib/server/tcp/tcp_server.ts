@@ -32,6 +32,8 @@ import { RespEncoder } from "./resp/resp_encoder.ts";
 import { RespService } from "./resp/resp_service.ts";
 import { SetsInFlight } from "./sets_in_flight.ts";
 import { TcpMetrics } from "./tcp_metrics.ts";
+import type { ThreadPort } from "./threads/frames.ts";
+import { hostConnections } from "./threads/relayed_connections.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 import { UsualCommands } from "./usual_commands.ts";
 
@@ -67,6 +69,8 @@ export interface TcpListenOptions {
   port?: number;
   /** Makes it TLS 1.2 or 1.3. */
   tls?: TlsFiles;
+  /** Shares the port with other threads, which listen on it too (Bun on Linux; default false). */
+  reusePort?: boolean;
 }
 
 const SLOW_REQUEST_MS_DEFAULT = 1000;
@@ -122,6 +126,7 @@ export function createTcpServer(store: KvStore, options: TcpServerOptions = {}):
  */
 export class TcpServer implements AsyncDisposable {
   readonly #context: ConnectionContext;
+  readonly #resp: RespService;
   readonly #connectionLimit: ConnectionLimit | undefined;
   readonly #connections = new Set<Connection>();
   #listener: SocketListener | undefined;
@@ -163,6 +168,7 @@ export class TcpServer implements AsyncDisposable {
         ...options.config,
       },
     });
+    this.#resp = resp;
     const output = new ReplyBuffer();
     const encoder = new RespEncoder(output);
     const onFailure = (error: unknown) => logger.error("A command failed: {error}", { error });
@@ -195,12 +201,12 @@ export class TcpServer implements AsyncDisposable {
    * of no use, or this server listens already.
    */
   async listen(options: TcpListenOptions = {}): Promise<{ hostname: string; port: number }> {
-    const { hostname = "127.0.0.1", port = PORT_DEFAULT, tls } = options;
+    const { hostname = "127.0.0.1", port = PORT_DEFAULT, tls, reusePort = false } = options;
     if (this.#listener !== undefined || this.#isClosing) {
       throw new KvError("InvalidArgument", "This server has listened before: create another");
     }
     const accept = (transport: Transport) => this.accept(transport);
-    this.#listener = await listenOn({ hostname, port, tls, accept });
+    this.#listener = await listenOn({ hostname, port, tls, accept, reusePort });
     return { hostname, port: this.#listener.port };
   }
 
@@ -227,6 +233,20 @@ export class TcpServer implements AsyncDisposable {
     logger.debug("Connection {connection} from {address}", { connection: connection.id, address });
     this.#sweep ??= this.#sweepLater(this.#context.clock);
     return connection;
+  }
+
+  /**
+   * Takes the connections that a {@link ReadingServer} on another thread accepts, at the other end of
+   * this port.
+   *
+   * @internal
+   */
+  host(port: ThreadPort): void {
+    hostConnections(port, {
+      clock: this.#context.clock,
+      accept: (transport) => this.accept(transport),
+      count: (counts) => this.#resp.count(counts),
+    });
   }
 
   /**

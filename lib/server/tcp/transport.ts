@@ -23,6 +23,16 @@ export interface Transport {
   close(): void;
   /** Cuts the connection off at once. */
   destroy(): void;
+  /** Told at the end of each turn of the connection. */
+  turned?(connection: TurnedConnection): void;
+}
+
+/** What a transport may know of a connection. */
+export interface TurnedConnection {
+  /** Whether all that came is executed, answered and sent. */
+  readonly isSettled: boolean;
+  /** What of this client other threads may read while it is settled, in bits. */
+  readonly readsElsewhere: number;
 }
 
 /** Who is told of one connection. */

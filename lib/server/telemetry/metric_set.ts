@@ -27,8 +27,11 @@ export interface Sample {
 /** One histogram of a metric. */
 export interface DistributionSample {
   labels?: Labels;
-  distribution: Distribution;
+  distribution: Pick<Distribution, "bounds" | "counts" | "sum">;
 }
+
+/** The figures of some metrics, by their names: what one thread tells another. */
+export type MetricFigures = Record<string, (Sample | DistributionSample)[]>;
 
 interface Described {
   /** Name without a prefix of the registry's; counters end in `_total`. */
@@ -54,6 +57,9 @@ type AnyRegistry = Registry<PrometheusContentType> | Registry<OpenMetricsContent
 /** Metrics that are scraped together. */
 export class MetricSet {
   #metrics: Metric[] = [];
+  #askOthers: (() => Promise<readonly MetricFigures[]>) | undefined;
+  /** What they said last. */
+  #others: readonly MetricFigures[] = [];
   /** One for each format, because OpenMetrics gives counters another name. */
   #registries = new Map<ExpositionFormat, AnyRegistry>();
 
@@ -80,8 +86,29 @@ export class MetricSet {
     return this.#registry(format).contentType;
   }
 
+  /** Adds to the figures what others have counted, as they tell it whenever somebody asks. */
+  include(others: () => Promise<readonly MetricFigures[]>): void {
+    this.#askOthers = others;
+  }
+
+  /** The figures of those metrics whose names match, for {@link include} on another thread. */
+  figures(names: RegExp): MetricFigures {
+    const figures: MetricFigures = {};
+    for (const metric of this.#metrics) {
+      if (!names.test(metric.name)) continue;
+      figures[metric.name] = metric.type === "histogram"
+        ? [...metric.collect()].map(({ labels = {}, distribution: { bounds, counts, sum } }) => ({
+          labels,
+          distribution: { bounds, counts, sum },
+        }))
+        : [...metric.collect()];
+    }
+    return figures;
+  }
+
   /** All figures as of now. */
   async render(format: ExpositionFormat): Promise<string> {
+    this.#others = await this.#askOthers?.() ?? [];
     return await this.#registry(format).metrics();
   }
 
@@ -89,11 +116,37 @@ export class MetricSet {
     let registry = this.#registries.get(format);
     if (registry === undefined) {
       registry = emptyRegistry(format);
-      for (const metric of this.#metrics) register(registry, metric);
+      for (const metric of this.#metrics) register(registry, this.#withOthers(metric));
       this.#registries.set(format, registry);
     }
     return registry;
   }
+
+  #withOthers(metric: Metric): Metric {
+    const others = () => this.#others.flatMap((figures) => figures[metric.name] ?? []);
+    if (metric.type === "histogram") {
+      const collect = () => addedUp([...metric.collect(), ...others() as DistributionSample[]]);
+      return { ...metric, collect };
+    }
+    return { ...metric, collect: () => [...metric.collect(), ...others() as Sample[]] };
+  }
+}
+
+/** One sample for all that have the same labels. */
+function addedUp(samples: readonly DistributionSample[]): DistributionSample[] {
+  const sums = new Map<string, DistributionSample>();
+  for (const { labels = {}, distribution } of samples) {
+    const name = JSON.stringify(labels);
+    const sum = sums.get(name)?.distribution;
+    if (sum === undefined) {
+      const { bounds, counts, sum } = distribution;
+      sums.set(name, { labels, distribution: { bounds, counts: counts.slice(), sum } });
+    } else {
+      distribution.counts.forEach((count, index) => sum.counts[index]! += count);
+      sum.sum += distribution.sum;
+    }
+  }
+  return [...sums.values()];
 }
 
 function emptyRegistry(format: ExpositionFormat): AnyRegistry {
@@ -123,7 +176,7 @@ function register(registry: AnyRegistry, metric: Metric): void {
       collect() {
         this.reset();
         if (labelNames.length === 0) this.remove();
-        for (const { labels, value } of metric.collect()) this.set(labels ?? {}, value);
+        for (const { labels, value } of metric.collect()) this.inc(labels ?? {}, value);
       },
     });
   }

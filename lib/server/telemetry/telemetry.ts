@@ -75,6 +75,15 @@ export class Telemetry {
     );
   }
 
+  /**
+   * What was counted of the store's operations.
+   *
+   * @internal
+   */
+  get operations(): OperationCounts {
+    return this.#watch.operations;
+  }
+
   /** The store for servers to use instead of `store`: it does the same, and is counted here. */
   observe<Store extends object>(store: Store): Store {
     if (this.#store === store) return this.#observed as Store;

@@ -153,6 +153,13 @@ export class RespService {
     return this.#bytesHeld;
   }
 
+  /** Takes what another thread has counted of the commands that it answered. */
+  count({ commands = 0, hits = 0, misses = 0 }: Partial<RespCounts>): void {
+    this.counts.commands += commands;
+    this.counts.hits += hits;
+    this.counts.misses += misses;
+  }
+
   /** Begins all counts anew. */
   resetCounts(): void {
     this.counts = noCounts();

@@ -80,6 +80,10 @@ export class RespSession implements Session {
     return this.#hasWritesInFlight && this.#service.commands.find(args[0]!)?.kind === "sweep";
   }
 
+  get isPlain(): boolean {
+    return this.isAuthenticated && !this.#transaction.isOpen && !this.isClosing;
+  }
+
   get usual(): UsualWays | undefined {
     const ways = this.#ways;
     return ways?.isOpen && !this.#transaction.isOpen ? ways : undefined;

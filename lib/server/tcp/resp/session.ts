@@ -41,6 +41,8 @@ export interface Session {
   readonly isClosing: boolean;
   /** Whether a token was sent, if one is needed: until then, commands have to be short. */
   readonly isAuthenticated?: boolean;
+  /** Whether it may read, and a read is answered at once: no transaction is open. */
+  readonly isPlain?: boolean;
   /**
    * Whether the replies under way hold so much memory that the next command is to wait for one of
    * them. Only true while a promise of {@link execute} is pending: it is asked again after each.
