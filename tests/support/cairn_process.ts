@@ -14,6 +14,8 @@ import { fileURLToPath } from "node:url";
 export const CAIRN: string = process.env["CAIRN_BINARY"] ??
   fileURLToPath(new URL("../../dist/cairn", import.meta.url));
 
+/** How many threads servers have, wherever a test does not say it. */
+let threadsOfServers = Number(process.env["CAIRN_TEST_THREADS"] ?? 1);
 const START_TIMEOUT_MS = 20_000;
 
 /** How a process is to be run. */
@@ -150,6 +152,11 @@ export class CairnProcess implements AsyncDisposable {
   }
 }
 
+/** From now on, servers that this file's tests start have so many threads. */
+export function serveWithThreads(threads: number): void {
+  threadsOfServers = threads;
+}
+
 /** A running `cairn serve`. It is killed at the end of the scope. */
 export class ServerProcess {
   readonly url: string;
@@ -208,11 +215,11 @@ export async function startServer(
   options: RunOptions = {},
   command = CAIRN,
 ): Promise<ServerProcess> {
-  const child = start(
-    command,
-    ["serve", "--db", directory, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", ...args],
-    options,
-  );
+  const threads = threadsOfServers === 1 || args.includes("--threads")
+    ? []
+    : ["--threads", String(threadsOfServers)];
+  const where = ["--db", directory, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0"];
+  const child = start(command, ["serve", ...where, ...threads, ...args], options);
   const result = finished(child);
   const [url, tcpUrl] = await new Promise<[string, string | undefined]>((resolve, reject) => {
     const fail = (why: string) => {

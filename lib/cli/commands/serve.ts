@@ -165,7 +165,9 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   }
 
   // Loaded here, so that the other commands start without it.
-  const { AccessControl, RequestCount, Telemetry } = await import("../../server/http/mod.ts");
+  const { AccessControl, RequestCount, shareResponseMemory, Telemetry } = await import(
+    "../../server/http/mod.ts"
+  );
   const access = tokens === undefined ? undefined : new AccessControl(tokens);
   if (tls !== undefined) warnOfExpiry(tls);
   const telemetry = new Telemetry({ program: buildInfo() });
@@ -180,6 +182,7 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   const isShared = options.threads > 1;
   const counts = new SharedArrayBuffer(4 * options.threads);
   const count = isShared ? new RequestCount(counts, 0) : undefined;
+  shareResponseMemory(1 / options.threads);
   const shared = { access, tls, telemetry, slowRequestMs: options.slowRequestMillis };
   const httpServer = await HttpServer.start(store, { ...shared, ...http, hostNames, count });
   const allowFlush = options.allowFlush ?? access === undefined;

@@ -93,19 +93,20 @@ export class ReadingFront {
 
   /** Answers a request, here or there. */
   readonly fetch: Handler = (request, connection) => {
-    return this.#isOurs(request, connection)
+    // Asked for each of them, since it lets the other threads know.
+    const pending = this.#options.count.around(connection).pendingRequests ?? 0;
+    // From then on the other thread looks more closely, and says no if there are too many.
+    return pending <= REQUESTS_MAX / 2 && this.#isOurs(request)
       ? this.#answerHere(request, connection)
       : this.#relay(request, connection as Connection | undefined);
   };
 
-  #isOurs(request: Request, connection: unknown): boolean {
+  #isOurs(request: Request): boolean {
     const { method } = request;
     if (method !== "GET" && method !== "HEAD") return false;
     if (!isKeyRequest(request) && rawPath(request) !== "/healthz") return false;
-    const { access, count } = this.#options;
-    if (access !== undefined && !isAllowed(access, request)) return false;
-    // From then on the other thread looks more closely, and says no if there are too many.
-    return (count.around(connection).pendingRequests ?? 0) <= REQUESTS_MAX / 2;
+    const { access } = this.#options;
+    return access === undefined || isAllowed(access, request);
   }
 
   #relay(request: Request, connection: Connection | undefined): Promise<Response> {
