@@ -59,6 +59,7 @@ export class HttpServer {
     const { hostname, access, tls, telemetry, slowRequestMs, count } = options;
     const connections = connectionLimit(http.descriptorsMaxOf, warnOfConnections);
     const changeFeeds = new http.ChangeFeeds();
+    count?.tellApart(() => changeFeeds.open);
     let listener: Listener;
     try {
       const port = count === undefined ? options.port : await freePort(http, options);

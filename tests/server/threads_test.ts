@@ -48,7 +48,7 @@ class Threads implements AsyncDisposable {
     }, () => 1);
     telemetry.metrics.include(() => Promise.resolve([there.metrics.figures(COUNTED)]));
     this.reader = KvReader.attach(store.share(), { fileSystem });
-    const count = new RequestCount(new SharedArrayBuffer(8), 1);
+    const count = new RequestCount(RequestCount.memoryFor(2), 1);
     const { reader } = this;
     this.front = new ReadingFront({
       rules: {},
@@ -152,6 +152,19 @@ test("threads: a stream comes piece by piece, and ends when its reader goes", as
   assert.match(await listing.text(), /^\{"key":"a"/);
 });
 
+test("threads: what makes a stream may use its bytes again", async () => {
+  await using threads = await Threads.start();
+  await threads.store.set("a", "1");
+  const backups = await Promise.all(
+    Array.from({ length: 3 }, () => threads.ask("GET", "/v1/backup")),
+  );
+  const lengths = await Promise.all(
+    backups.map(async (each) => (await each.arrayBuffer()).byteLength),
+  );
+  const { byteLength } = await (await threads.ask("GET", "/v1/backup")).arrayBuffer();
+  assert.deepEqual(lengths, [byteLength, byteLength, byteLength]);
+});
+
 test("threads: paths and methods arrive as they were sent", async () => {
   await using threads = await Threads.start();
   const request = new Request("http://localhost:8620/v1/kv/x", { method: "PUT", body: "1" });
@@ -205,7 +218,7 @@ test("threads: one scrape shows what all of them have counted", async () => {
 
 test("threads: requests under way add up, and are seen to become fewer", () => {
   const clock = new TestClock();
-  const memory = new SharedArrayBuffer(8);
+  const memory = RequestCount.memoryFor(2);
   const one = new RequestCount(memory, 0, clock);
   const other = new RequestCount(memory, 1, clock);
   let pending = 3;
@@ -216,4 +229,15 @@ test("threads: requests under way add up, and are seen to become fewer", () => {
   assert.equal(other.known, 7);
   clock.advance(50);
   assert.equal(other.known, 4);
+  one.tellApart(() => 2);
+  assert.deepEqual([one.known, other.apart], [4, 2]);
+});
+
+test("threads: beyond the limit that all have together, requests are refused", async () => {
+  await using threads = await Threads.start();
+  const get = async (pendingRequests: number) => {
+    const request = new Request("http://localhost:8620/v1/kv/a");
+    return (await threads.front.fetch(request, { pendingRequests })).status;
+  };
+  assert.deepEqual([await get(1024), await get(1025), await get(2)], [404, 503, 404]);
 });

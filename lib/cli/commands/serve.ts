@@ -180,7 +180,7 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
     observer,
   });
   const isShared = options.threads > 1;
-  const counts = new SharedArrayBuffer(4 * options.threads);
+  const counts = RequestCount.memoryFor(options.threads);
   const count = isShared ? new RequestCount(counts, 0) : undefined;
   shareResponseMemory(1 / options.threads);
   const shared = { access, tls, telemetry, slowRequestMs: options.slowRequestMillis };

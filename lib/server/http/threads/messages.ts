@@ -35,7 +35,7 @@ export interface ResponseMessage {
   status: number;
   headers: [string, string][];
   /** Its body if it is in one piece; with `isStream` it follows. */
-  body: Uint8Array | undefined;
+  bytes: Uint8Array | undefined;
   isStream: boolean;
 }
 
@@ -78,9 +78,15 @@ export class MessageChannelEnd<Out, In> {
     });
   }
 
-  /** Sends a message at the end of this turn. The bytes, if it has any, are given away with it. */
-  send(message: Out, bytes?: Uint8Array): void {
-    if (bytes !== undefined) this.#transfer.push(bytes.buffer as ArrayBuffer);
+  /**
+   * Sends a message at the end of this turn. Its bytes are copied now, and the copy handed over: who
+   * made them may well use them again, as streams do that end with the same zeros every time.
+   */
+  send(message: Out & { bytes?: Uint8Array | undefined }): void {
+    if (message.bytes !== undefined) {
+      message.bytes = message.bytes.slice();
+      this.#transfer.push(message.bytes.buffer as ArrayBuffer);
+    }
     if (this.#waiting.push(message) > 1) return;
     this.#clock.defer(() => {
       const messages = this.#waiting;
@@ -90,10 +96,4 @@ export class MessageChannelEnd<Out, In> {
       this.#port.postMessage(messages, transfer);
     });
   }
-}
-
-/** Bytes with memory of their own, that can be given away. */
-export function owned(bytes: Uint8Array): Uint8Array {
-  const isAlone = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-  return isAlone && bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice();
 }

@@ -11,11 +11,11 @@ import {
   KvError,
   type ReadOptions,
 } from "../../../mod.ts";
-import { REQUESTS_MAX } from "../../../limits.ts";
 import type { AccessControl } from "../../access_control.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { createApp } from "../app.ts";
 import { SMALL_BODY_BYTES } from "../body_memory.ts";
+import { ChangeFeeds } from "../change_feeds.ts";
 import type { Handler } from "../gate.ts";
 import { isAllowed } from "../request_access.ts";
 import type { HostRules } from "../request_guard.ts";
@@ -26,7 +26,6 @@ import type { StoreApi } from "../store_api.ts";
 import {
   type HttpThreadPort,
   MessageChannelEnd,
-  owned,
   type RequestMessage,
   type RequestPart,
   type ResponseMessage,
@@ -70,12 +69,12 @@ export class ReadingFront {
   constructor(options: ReadingFrontOptions) {
     this.#options = options;
     const { reader, rules, telemetry, slowRequestMs, port, clock = systemClock } = options;
-    // Tokens were looked at before, and how many requests there may be, the other thread knows.
+    // Tokens were looked at before.
     const app = createApp(storeOf(reader), {
       ...rules,
       telemetry,
       slowRequestMs,
-      requestsMax: Infinity,
+      changeFeeds: new FeedsElsewhere(options.count),
     });
     this.#answerHere = (request, connection) => app.fetch(request, connection as object);
     this.#channel = new MessageChannelEnd(port, clock);
@@ -93,11 +92,10 @@ export class ReadingFront {
 
   /** Answers a request, here or there. */
   readonly fetch: Handler = (request, connection) => {
-    // Asked for each of them, since it lets the other threads know.
-    const pending = this.#options.count.around(connection).pendingRequests ?? 0;
-    // From then on the other thread looks more closely, and says no if there are too many.
-    return pending <= REQUESTS_MAX / 2 && this.#isOurs(request)
-      ? this.#answerHere(request, connection)
+    const counted = this.#options.count.around(connection);
+    void counted.pendingRequests; // which lets the other threads know
+    return this.#isOurs(request)
+      ? this.#answerHere(request, counted)
       : this.#relay(request, connection as Connection | undefined);
   };
 
@@ -115,6 +113,20 @@ export class ReadingFront {
     this.#relayed.set(id, relayed);
     const address = connection?.requestIP?.(request)?.address;
     return relayed.begin(address);
+  }
+}
+
+/** The change feeds, all of which the other thread has. */
+class FeedsElsewhere extends ChangeFeeds {
+  readonly #count: RequestCount;
+
+  constructor(count: RequestCount) {
+    super();
+    this.#count = count;
+  }
+
+  override get open(): number {
+    return this.#count.apart;
   }
 }
 
@@ -189,8 +201,7 @@ class Relayed {
   #sendShortBody(): void {
     const id = this.#id;
     this.#request.arrayBuffer().then((buffer) => {
-      const bytes = new Uint8Array(buffer);
-      this.#channel.send({ kind: "body", id, bytes, isLast: true }, bytes);
+      this.#channel.send({ kind: "body", id, bytes: new Uint8Array(buffer), isLast: true });
     }, () => this.#channel.send({ kind: "body", id, bytes: undefined, isLast: true }));
   }
 
@@ -200,14 +211,13 @@ class Relayed {
       this.#body ??= this.#request.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>;
       const { done, value } = await this.#body.read();
       if (done) return this.#channel.send({ kind: "body", id, bytes: undefined, isLast: true });
-      const bytes = owned(value);
-      this.#channel.send({ kind: "body", id, bytes, isLast: false }, bytes);
+      this.#channel.send({ kind: "body", id, bytes: value, isLast: false });
     } catch {
       this.#channel.send({ kind: "body", id, bytes: undefined, isLast: false });
     }
   }
 
-  #answer({ status, headers, body, isStream }: ResponseMessage): void {
+  #answer({ status, headers, bytes: body, isStream }: ResponseMessage): void {
     this.isStream = isStream;
     if (isStream) {
       return this.#answered.resolve(new Response(this.#stream(), { status, headers }));

@@ -17,10 +17,16 @@ export class RequestCount {
   readonly #own: number;
   readonly #clock: Clock;
   #pending: () => number = () => 0;
+  #tellsApart: (() => number) | undefined;
   #isWatching = false;
   #around: { connection: unknown; counted: CountedConnection } | undefined;
 
-  /** `memory` has 4 bytes for each thread, and is the same for all; `own` is which this one is. */
+  /** The memory that all threads have to be given. */
+  static memoryFor(threads: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(4 * (threads + 1));
+  }
+
+  /** `own` is which thread this one is, from 0. */
   constructor(memory: SharedArrayBuffer, own: number, clock: Clock = systemClock) {
     this.#counts = new Int32Array(memory);
     this.#own = own;
@@ -32,7 +38,7 @@ export class RequestCount {
     this.#pending = pending;
     this.#publish();
     let total = 0;
-    for (let thread = 0; thread < this.#counts.length; thread++) {
+    for (let thread = 0; thread < this.#counts.length - 1; thread++) {
       total += Atomics.load(this.#counts, thread);
     }
     return total;
@@ -41,6 +47,16 @@ export class RequestCount {
   /** All that are under way, as far as is known. */
   get known(): number {
     return this.total(this.#pending);
+  }
+
+  /** How many of them have a limit of their own, as the thread says that knows. */
+  get apart(): number {
+    return Atomics.load(this.#counts, this.#counts.length - 1);
+  }
+
+  /** Lets all threads know what `apart` returns, now and later. */
+  tellApart(apart: () => number): void {
+    this.#tellsApart = apart;
   }
 
   /** What an application is told of a connection: the same, but for how many requests there are. */
@@ -63,7 +79,9 @@ export class RequestCount {
   #publish(): void {
     const count = this.#pending();
     Atomics.store(this.#counts, this.#own, count);
-    if (count === 0 || this.#isWatching) return;
+    const apart = this.#tellsApart?.() ?? 0;
+    if (this.#tellsApart !== undefined) Atomics.store(this.#counts, this.#counts.length - 1, apart);
+    if ((count === 0 && apart === 0) || this.#isWatching) return;
     this.#isWatching = true;
     this.#clock.schedule(REFRESH_MS, () => {
       this.#isWatching = false;

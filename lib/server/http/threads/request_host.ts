@@ -9,7 +9,6 @@ import type { Handler } from "../gate.ts";
 import {
   type HttpThreadPort,
   MessageChannelEnd,
-  owned,
   type RequestMessage,
   type RequestPart,
   type ResponsePart,
@@ -83,13 +82,13 @@ class RelayedRequest {
     const type = response.headers.get("content-type") ?? "";
     if (STREAMED.test(type) && response.body !== null) {
       this.#reader = response.body.getReader() as ReadableStreamDefaultReader<Uint8Array>;
-      this.#send({ kind: "response", id, status, headers, body: undefined, isStream: true });
+      this.#send({ kind: "response", id, status, headers, bytes: undefined, isStream: true });
       return;
     }
     const buffer = await response.arrayBuffer();
     this.#forget();
-    const body = buffer.byteLength === 0 ? undefined : new Uint8Array(buffer);
-    this.#send({ kind: "response", id, status, headers, body, isStream: false }, body);
+    const bytes = buffer.byteLength === 0 ? undefined : new Uint8Array(buffer);
+    this.#send({ kind: "response", id, status, headers, bytes, isStream: false });
   }
 
   /** The answer cannot be had: whatever the client has of it is not whole. */
@@ -159,8 +158,7 @@ class RelayedRequest {
         this.#forget();
         return this.#send({ kind: "piece", id, bytes: undefined, isLast: true });
       }
-      const bytes = owned(value);
-      this.#send({ kind: "piece", id, bytes, isLast: false }, bytes);
+      this.#send({ kind: "piece", id, bytes: value, isLast: false });
     } catch {
       this.fail();
     } finally {
@@ -168,7 +166,7 @@ class RelayedRequest {
     }
   }
 
-  #send(message: ResponsePart, bytes?: Uint8Array): void {
-    if (!this.#isGone) this.#channel.send(message, bytes);
+  #send(message: ResponsePart): void {
+    if (!this.#isGone) this.#channel.send(message);
   }
 }
