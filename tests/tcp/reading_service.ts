@@ -40,7 +40,7 @@ export class ReadingService implements AsyncDisposable {
     const { clock, fileSystem } = main;
     const [here, there] = linkedPorts();
     this.telemetry = new Telemetry({ clock });
-    this.reader = KvReader.attach(main.store.share(), { clock, fileSystem });
+    this.reader = KvReader.attach(main.store.share(), { fileSystem });
     const { reader, read, telemetry } = this;
     const noting = {
       getSync(key: Uint8Array) {

@@ -104,6 +104,7 @@ const COMMANDS = fc.oneof(
       ["MGET"],
       ["nonsense", "a"],
       ["PEXPIRE", "a", "10"],
+      ["PEXPIREAT", "a", "99999999999999"],
       ["DBSIZE"],
     ),
   },
