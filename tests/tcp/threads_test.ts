@@ -7,7 +7,7 @@ import { AccessControl } from "../../lib/server/tcp/mod.ts";
 import { valueOf } from "../server/prometheus_text.ts";
 import { latin1 } from "./fed_parser.ts";
 import { ReadingService } from "./reading_service.ts";
-import { command } from "./stub_session.ts";
+import { command, type StubSession, stubSessions } from "./stub_session.ts";
 import { TcpService } from "./tcp_service.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
@@ -45,6 +45,22 @@ test("threads: a client sees what it has written, and replies keep their order",
   );
   // The others came behind a write that was not answered yet.
   assert.deepEqual(service.read, ["a"]);
+});
+
+test("threads: a read waits for a reply that is owed, however long that takes", async () => {
+  const made: StubSession[] = [];
+  await using service = await ReadingService.start({ createSession: stubSessions(made) });
+  const client = service.connect();
+  client.send("GET a\n");
+  await service.settle();
+  client.send(command("WAIT", "1"));
+  await service.settle();
+  client.send("GET a\n");
+  await service.settle();
+  assert.equal(client.text, "NOT_FOUND\n");
+  made[0]!.answer("1");
+  await service.settle();
+  assert.equal(client.text, "NOT_FOUND\n+1\r\nNOT_FOUND\n");
 });
 
 test("threads: within a transaction, without a token, or in another protocol nothing is read", async () => {
@@ -123,9 +139,9 @@ const TEXTS = fc.oneof(
 const STEPS = fc.record({
   command: fc.oneof({ weight: 4, arbitrary: COMMANDS }, { weight: 1, arbitrary: TEXTS }),
   cut: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(40) }),
-  waits: fc.boolean(),
+  waits: fc.constantFrom("no", "a turn", "for all"),
 });
-type Step = { command: string; cut: number; waits: boolean };
+type Step = { command: string; cut: number; waits: string };
 
 /** What a client is answered that sends this. */
 async function answers(
@@ -136,10 +152,11 @@ async function answers(
   let unsent = "";
   for (const { command, cut, waits } of steps) {
     unsent += command;
-    if (!waits) continue;
+    if (waits === "no") continue;
     client.send(unsent.slice(0, unsent.length - cut));
     unsent = unsent.slice(Math.max(0, unsent.length - cut));
-    await service.settle();
+    if (waits === "for all") await service.settle();
+    else await new Promise((resolve) => setImmediate(resolve));
   }
   client.send(unsent);
   client.finish();
@@ -215,19 +232,24 @@ test("threads: who reads is not idle, and who does nothing is", async () => {
   assert(service.read.length >= 0);
 });
 
-test("threads: a command that is begun and not ended is watched over", async () => {
-  await using service = await ReadingService.start({
-    limits: { stallMs: 5000, idleMs: 20_000 },
-  });
+test("threads: a client that takes slowly, and reads on, loses nothing of what it may be sent", async () => {
+  await using service = await ReadingService.start();
+  const value = "v".repeat(30_000);
   const client = service.connect();
-  client.send(command("PING"));
-  await service.settle();
-  client.send("*2\r\n$3\r\nGET\r\n$1\r\n");
-  for (let second = 0; second < 30; second++) {
-    service.main.clock.advance(1000);
+  let expected = "";
+  for (let round = 0; round < 12; round++) {
+    client.room = 1000;
+    client.send(command("SET", "a", value) + command("GET", "a").repeat(3));
     await service.settle();
+    // All of it was answered, and waits here, in front of what comes now.
+    client.send(command("GET", "a"));
+    await service.settle();
+    client.take(Infinity);
+    await service.settle();
+    expected += "+OK\r\n" + `$30000\r\n${value}\r\n`.repeat(4);
+    assert.equal(client.text.length, expected.length, `round ${round}`);
   }
-  assert.equal(client.outcome, "destroyed");
+  assert.equal(client.text, expected);
 });
 
 test("threads: a server that stops ends connections that another thread has", async () => {

@@ -62,8 +62,6 @@ export class ReadingConnection implements TransportEvents {
   #takenUntold = 0;
   #ending: "end" | "close" | undefined;
   #isActive = false;
-  /** Whether what the window holds was there at the last sweep. */
-  #isOld = false;
   #isGone = false;
 
   constructor(id: number, transport: Transport, context: ReadingContext) {
@@ -79,7 +77,6 @@ export class ReadingConnection implements TransportEvents {
   received(chunk: Uint8Array): void {
     if (!this.#isSettled) return this.#relay(chunk, 0, chunk.length);
     this.#window.append(chunk, 0);
-    this.#isOld = false;
     this.#answer();
   }
 
@@ -124,12 +121,10 @@ export class ReadingConnection implements TransportEvents {
     }
   }
 
-  /** To be called now and then: who only reads is not idle, and who sends slowly is for the others. */
+  /** To be called now and then: who only reads is not idle. */
   sweep(): void {
     if (this.#isActive) this.#tell(FRAME.active);
     this.#isActive = false;
-    if (this.#isOld) this.#relayRest();
-    this.#isOld = this.#window.length > 0;
   }
 
   /** Answers what can be answered here, and passes on the rest. */
