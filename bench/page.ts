@@ -16,6 +16,7 @@ const SECTIONS: Record<string, (results: Results) => string> = {
   sizes: (results) => variantsTable(results, "sizes", /^[gs]etPerSecond$/),
   stalls: (results) => figuresTable(results, "pauses"),
   amplification: (results) => figuresTable(results, "amplification"),
+  threads: (results) => figuresTable(results, "threads"),
   startup: (results) => figuresTable(results, "startup"),
 };
 

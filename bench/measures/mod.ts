@@ -22,4 +22,5 @@ export const PARTS: Record<string, string> = {
   memory: "growth",
   amplification: "amplification",
   startup: "startup",
+  threads: "threads",
 };

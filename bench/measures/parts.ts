@@ -5,6 +5,7 @@ import { freemem } from "node:os";
 import { join } from "node:path";
 import { BUN, ROOT } from "../machine.ts";
 import type { Samples } from "../results.ts";
+import { THREAD_SUBJECTS } from "../tasks/threads.ts";
 import {
   addRound,
   alternate,
@@ -77,6 +78,12 @@ async function amplification(context: MeasureContext): Promise<Samples> {
   return await alternate(context, "amplification", subjects);
 }
 
+/** None of the subjects is a peer: all of them are Cairn. */
+async function threads(context: MeasureContext): Promise<Samples> {
+  const options = { ...context.options, peers: undefined };
+  return await alternate({ ...context, options }, "threads", Object.keys(THREAD_SUBJECTS));
+}
+
 /** Runs a program to its end, again and again; milliseconds that one run takes. */
 function startMillis(program: string, args: readonly string[]): number {
   const begin = performance.now();
@@ -113,6 +120,7 @@ async function startup(context: MeasureContext): Promise<Samples> {
 export const PART_MEASURES: Measure[] = [
   { name: "scale", keys: same, rounds: few, run: scale },
   { name: "sizes", keys: same, rounds: few, run: sizes },
+  { name: "threads", keys: same, rounds: same, run: threads },
   { name: "amplification", keys: same, rounds: few, run: amplification },
   {
     name: "startup",

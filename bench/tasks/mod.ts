@@ -10,6 +10,7 @@ import { openClean, prepare, replay } from "./open.ts";
 import { pauses } from "./pauses.ts";
 import { scale } from "./scale.ts";
 import type { Task } from "./task.ts";
+import { threads } from "./threads.ts";
 
 /** What a process can be told to do. */
 export const TASKS: Record<string, Task> = {
@@ -25,4 +26,5 @@ export const TASKS: Record<string, Task> = {
   prepare,
   replay,
   scale,
+  threads,
 };

@@ -42,6 +42,16 @@ for (const subject of ["cairn", "bare"]) {
   });
 }
 
+test("bench: threads that read, beside each other and beside a writer", async () => {
+  const both = ["getPerSecond", "setPerSecond"];
+  assertFigures(await run("threads", { subject: "2 readers" }), ["getPerSecond"]);
+  assertFigures(await run("threads", { subject: "2 stores on 2 threads" }), ["getPerSecond"]);
+  const figures = await run("threads", { subject: "writer, 1 reader" });
+  assert(figures["failedPerMillionGets"]! >= 0);
+  delete figures["failedPerMillionGets"];
+  assertFigures(figures, both);
+});
+
 test("bench: what is prepared can be opened, with all keys", async () => {
   await inDirectory(tmpdir(), async (directory) => {
     const input = { subject: "cairn", directory, keys: 100, millis: 5, valueBytes: 100 };
