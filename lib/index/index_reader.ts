@@ -152,9 +152,11 @@ export class IndexReader {
         length,
       );
       if (outcome !== ABSENT) return outcome;
-      shard = shards[(shard << SHARD_SHIFT) + SHARD_NEXT]!;
-      if (shard === 0) return ABSENT;
-      if (!(shard > 0 && shard < SHARDS_MAX)) return IMPOSSIBLE;
+      const next = shards[(shard << SHARD_SHIFT) + SHARD_NEXT]!;
+      if (next === 0) return ABSENT;
+      // Each is younger than what it is chained to, so a chain has an end.
+      if (!(next > shard && next < SHARDS_MAX)) return IMPOSSIBLE;
+      shard = next;
     }
     return IMPOSSIBLE;
   }

@@ -90,9 +90,11 @@ export class IndexWalk {
       const page = shards[(shard << SHARD_SHIFT) + SHARD_PAGE]!;
       const outcome = this.#readPage(page, depth, upper, bucket);
       if (outcome !== DONE) return outcome;
-      shard = shards[(shard << SHARD_SHIFT) + SHARD_NEXT]!;
-      if (shard === 0) return DONE;
-      if (!(shard > 0 && shard < SHARDS_MAX)) return IMPOSSIBLE;
+      const next = shards[(shard << SHARD_SHIFT) + SHARD_NEXT]!;
+      if (next === 0) return DONE;
+      // Each is younger than what it is chained to, so a chain has an end.
+      if (!(next > shard && next < SHARDS_MAX)) return IMPOSSIBLE;
+      shard = next;
     }
     return IMPOSSIBLE;
   }

@@ -2,6 +2,7 @@
 
 import { DEPTH_MAX, DIRECTORY_ENTRIES } from "./hash_directory.ts";
 import { SLAB_BYTES, SlabGrowth, type SlabGrowthMemory, SLABS_MAX } from "./slab_growth.ts";
+import { PAGE_BYTES } from "./page_pool.ts";
 import { SHARD_SHIFT, SHARDS_MAX } from "./shard_table.ts";
 
 /** Changes with every change of what an `IndexReader` relies on. */
@@ -27,7 +28,7 @@ export function isSharedIndex(memory: unknown): memory is SharedIndex {
     hasLength(shards, (SHARDS_MAX << SHARD_SHIFT) * 4) &&
     Array.isArray(slabs) && slabs.length > 0 && slabs.length <= SLABS_MAX &&
     slabs.every((slab) =>
-      slab instanceof SharedArrayBuffer && slab.byteLength % 4 === 0 &&
+      slab instanceof SharedArrayBuffer && slab.byteLength % PAGE_BYTES === 0 &&
       slab.byteLength <= SLAB_BYTES
     ) &&
     SlabGrowth.isSound(growth) && growth.firstSlab === slabs.length;

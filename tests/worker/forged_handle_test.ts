@@ -46,7 +46,15 @@ test("handles: what is none is refused", async () => {
       { ...handle, index: { ...index, growth: { ...index.growth, regions: [short] } } },
       /no index/,
     ],
+    [
+      { ...handle, index: { ...index, slabs: [new SharedArrayBuffer((128 << 10) + 4)] } },
+      /no index/,
+    ],
+    [{ ...handle, index: { ...index, slabs: [...index.slabs, index.slabs[0]] } }, /no index/],
     [{ ...handle, tail: {} }, /its tail/],
+    [{ ...handle, durable: undefined }, /how far its files stay/],
+    [{ ...handle, durable: new SharedArrayBuffer(4) }, /how far its files stay/],
+    [{ ...handle, memoryMap: 1 }, /how far its files stay/],
   ];
   for (const [each, message] of forged) {
     await failsWith("InvalidArgument", message, () => KvReader.attach(each as SharedStore));
@@ -57,6 +65,34 @@ test("handles: what is none is refused", async () => {
     () => KvReader.attach({ ...handle, version: handle.version + 1 }),
   );
   await store.close();
+});
+
+test("handles: a chain of shards that has no end is an error, not a wait", async () => {
+  const { store, fileSystem, handle } = await shared();
+  const shards = handle.index.shards.slice(0);
+  const words = new Int32Array(shards);
+  // The first shards, each chained to the one before or to itself.
+  for (let shard = 0; shard < 8; shard++) words[shard * 4 + 2] = Math.max(1, shard - 1);
+  const forged = { ...handle, index: { ...handle.index, shards } };
+  using reader = KvReader.attach(forged, { fileSystem });
+  await failsWith("InvalidArgument", /no index/, () => reader.getSync("missing"));
+  await failsWith("InvalidArgument", /no index/, async () => {
+    for await (const _ of reader.scan());
+  });
+  await store.close();
+});
+
+test("handles: one of a store that was closed stays so when the store is opened again", async () => {
+  const { store, fileSystem, handle } = await shared();
+  const posted = structuredClone(handle);
+  await store.close();
+  const again = await openInMemory({ durability: LAZY }, fileSystem);
+  for (const stale of [handle, posted]) {
+    await failsWith("Closed", /closed/, () => KvReader.attach(stale, { fileSystem }));
+  }
+  using reader = KvReader.attach(again.share(), { fileSystem });
+  assert.equal(new TextDecoder().decode(reader.getSync("key:7")), "value:7");
+  await again.close();
 });
 
 test("handles: of memory that holds rubbish, nothing comes but errors and absent keys", async () => {
@@ -93,6 +129,14 @@ test("handles: of memory that holds rubbish, nothing comes but errors and absent
         assert(error instanceof KvError, String(error));
         assert(["InvalidArgument", "CorruptLog", "Io"].includes(error.code), error.message);
       }
+    }
+    try {
+      for await (const { key, value } of reader.scan()) {
+        assert.equal(new TextDecoder().decode(value), key.replace("key", "value"));
+      }
+    } catch (error) {
+      assert(error instanceof KvError, String(error));
+      assert(["InvalidArgument", "CorruptLog", "Io"].includes(error.code), error.message);
     }
   }
   await store.close();
