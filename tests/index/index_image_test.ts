@@ -2,62 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { IndexImageReader, IndexImageWriter } from "../../lib/index/index_image.ts";
 import { hashKey } from "../../lib/index/key_hash.ts";
-import { KeyIndex } from "../../lib/index/key_index.ts";
+import { load, Refused, save } from "../support/memory_image.ts";
 import { IndexModel, SeededRandom } from "./index_model.ts";
-
-class Refused extends Error {}
-
-/** An image in memory. */
-class Image implements IndexImageWriter, IndexImageReader {
-  readonly parts: { words: Int32Array; isPage: boolean }[] = [];
-  #next = 0;
-  #reading = false;
-
-  words(words: Int32Array): void {
-    this.#pass(words, false);
-  }
-
-  page(words: Int32Array): void {
-    this.#pass(words, true);
-  }
-
-  rewind(): this {
-    this.#reading = true;
-    this.#next = 0;
-    return this;
-  }
-
-  expect(condition: boolean, what: string): asserts condition {
-    if (!condition) throw new Refused(what);
-  }
-
-  #pass(words: Int32Array, isPage: boolean): void {
-    if (!this.#reading) {
-      this.parts.push({ words: words.slice(), isPage });
-      return;
-    }
-    const part = this.parts[this.#next++]!;
-    assert.equal(part.isPage, isPage, "read in the steps in which it was written");
-    assert.equal(part.words.length, words.length);
-    words.set(part.words);
-  }
-}
-
-function save(index: KeyIndex): Image {
-  const image = new Image();
-  for (const _ of index.save(image));
-  return image;
-}
-
-function load(image: Image, slabFirst = 0): KeyIndex {
-  const steps = KeyIndex.load(image.rewind(), slabFirst);
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
 
 function runRandomly(model: IndexModel, random: SeededRandom, keys: number, steps: number): void {
   for (let step = 0; step < steps; step++) {

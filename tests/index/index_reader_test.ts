@@ -80,6 +80,8 @@ interface Change {
 
 interface Scenario {
   name: string;
+  /** The index comes from an image, as it does when a store is opened by its checkpoint. */
+  restored?: boolean;
   key?: Uint8Array;
   prepare: (index: KeyIndex) => void;
   version: number;
@@ -118,7 +120,7 @@ function fillPages(index: KeyIndex): void {
   for (let i = 0; i < 4000; i++) insert(index, others[i]!, 1);
 }
 
-const SCENARIOS: Scenario[] = [
+const NEW_SCENARIOS: Scenario[] = [
   {
     name: "a key comes, and comes to have another value",
     prepare: (index) => insert(index, others[0]!, 1),
@@ -189,11 +191,21 @@ const SCENARIOS: Scenario[] = [
   ),
 ];
 
+const SCENARIOS: Scenario[] = [
+  ...NEW_SCENARIOS,
+  ...NEW_SCENARIOS.map((each) => ({ ...each, name: `restored; ${each.name}`, restored: true })),
+];
+
 /** Runs the changes of a scenario; `alter` makes something else of the writes of each. */
-function record({ key = KEYS[0]!, prepare, version, changes }: Scenario, alter: Alteration) {
+function record(
+  { key = KEYS[0]!, restored = false, prepare, version, changes }: Scenario,
+  alter: Alteration,
+) {
   readKey = key;
-  const recorded = new RecordedIndex();
-  recorded.change(prepare);
+  const prepared = new KeyIndex({ hashSeed: 1 });
+  if (restored) prepare(prepared);
+  const recorded = restored ? new RecordedIndex(prepared) : new RecordedIndex();
+  if (!restored) recorded.change(prepare);
   recorded.writes.length = 0;
   recorded.recording = true;
   const versions = [version];

@@ -11,6 +11,7 @@
 import { strict as assert } from "node:assert";
 import type { IndexViews } from "../../lib/index/index_reader.ts";
 import { KeyIndex } from "../../lib/index/key_index.ts";
+import { load, save } from "./memory_image.ts";
 
 /** One word that was written. */
 export interface WordWrite {
@@ -40,8 +41,16 @@ export class RecordedIndex {
   readonly #memories: Int32Array[] = [];
   readonly #views = new Map<Int32Array, Int32Array>();
 
-  constructor() {
-    this.index = this.#patched(() => new KeyIndex({ hashSeed: 1 }));
+  /** The order in which an index makes its memories: the first slab, directory, shards, slabs. */
+  readonly #placeOfFirstSlab: number;
+
+  /** A new index; or what reading the image of `saved` makes, which has a first slab of its own. */
+  constructor(saved?: KeyIndex) {
+    this.#placeOfFirstSlab = saved === undefined ? 0 : 3;
+    const image = saved && save(saved);
+    this.index = this.#patched(() =>
+      image === undefined ? new KeyIndex({ hashSeed: 1 }) : load(image)
+    );
   }
 
   /** Runs a change of the index. */
@@ -51,20 +60,19 @@ export class RecordedIndex {
 
   /** Memories by number, as they are at the end. */
   memory(number: number): Int32Array {
-    // The order in which an index makes them: slab 0, the directory, the shards, further slabs.
-    const place = number === DIRECTORY
-      ? 1
-      : number === SHARDS
-      ? 2
+    const place = number < FIRST_SLAB
+      ? number + 1
       : number === FIRST_SLAB
-      ? 0
-      : number;
+      ? this.#placeOfFirstSlab
+      : number + (this.#placeOfFirstSlab === 0 ? 0 : 1);
     return this.#memories[place]!;
   }
 
   #number(view: Int32Array): number {
     const place = this.#memories.indexOf(view);
-    return place === 0 ? FIRST_SLAB : place === 1 ? DIRECTORY : place === 2 ? SHARDS : place;
+    if (place === this.#placeOfFirstSlab) return FIRST_SLAB;
+    if (place < 3) return place - 1;
+    return place - (this.#placeOfFirstSlab === 0 ? 0 : 1);
   }
 
   #patched<Result>(run: () => Result): Result {
@@ -108,6 +116,8 @@ export class RecordedIndex {
             for (let word = start; word < end; word++) this.#write(target, word, value);
           };
         }
+        // To read an image, which is over before anybody looks.
+        if (name === "subarray" && !this.recording) return target.subarray.bind(target);
         const value = Reflect.get(target, name, target);
         assert(typeof value !== "function", `${String(name)} is not recorded`);
         return value;
