@@ -18,8 +18,8 @@ export function copyBytes(
   copy.call(source as Buffer, target, at, start, end);
 }
 
-/** Up to this length, allocating and copying is quicker than asking for both at once. */
-const SHORT_BYTES_MAX = 512;
+/** Up to this length, allocating and copying is quicker than both at once; only in Bun's engine. */
+const SHORT_BYTES_MAX = "Bun" in globalThis ? 512 : -1;
 
 /** A copy of the bytes of `source` from `start` to `end`. */
 export function takeBytes(

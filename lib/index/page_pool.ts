@@ -14,7 +14,13 @@
 
 import { assert } from "../assert.ts";
 import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
-import { SLAB_BYTES, SlabGrowth, type SlabGrowthMemory, SLABS_MAX } from "./slab_growth.ts";
+import {
+  SLAB_BYTES,
+  SlabGrowth,
+  type SlabGrowthMemory,
+  type SlabOptions,
+  SLABS_MAX,
+} from "./slab_growth.ts";
 
 /** Bits of an address that name the word within its slab. */
 export const SLAB_SHIFT = 22;
@@ -46,6 +52,7 @@ export class PagePool {
   pagesInUse = 0;
 
   readonly #slabFirst: number;
+  readonly #onSlab: (slab: Int32Array) => void;
   /** Where slabs are made that other threads must find; undefined while nobody shares the pool. */
   #growth: SlabGrowth | undefined;
   #fresh = 0;
@@ -54,10 +61,11 @@ export class PagePool {
   /** Pages that were free in the image this pool was read from: they occupy no RAM yet. */
   #untouched: number[] = [];
 
-  /** Creates a pool. `slabFirst` leaves lower slabs out, so that tests reach high addresses. */
-  constructor(slabFirst = 0) {
+  /** Creates a pool with one slab. */
+  constructor({ slabFirst = 0, onSlab = () => {} }: SlabOptions = {}) {
     assert(slabFirst >= 0 && slabFirst < SLABS_MAX, "the first slab is addressable");
     this.#slabFirst = slabFirst;
+    this.#onSlab = onSlab;
     this.#addFirstSlab();
   }
 
@@ -154,11 +162,11 @@ export class PagePool {
   #addSlab(words: number): void {
     const number = this.slabs.length;
     assert(number < SLABS_MAX, "the index has no address left (16 GiB)");
-    this.slabs.push(
-      this.#growth === undefined
-        ? new Int32Array(new SharedArrayBuffer(words * 4))
-        : this.#growth.add(number),
-    );
+    const slab = this.#growth === undefined
+      ? new Int32Array(new SharedArrayBuffer(words * 4))
+      : this.#growth.add(number);
+    this.#onSlab(slab);
+    this.slabs.push(slab);
     this.#fresh = number * SLAB_WORDS;
     this.#freshEnd = this.#fresh + words;
   }
