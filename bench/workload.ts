@@ -15,7 +15,7 @@ export function keyOf(number: number): string {
  * As {@link keyOf}, made of bytes: a string that is put together of others is only copied together at
  * its first use, which takes longer than many a store, and is nothing that is to be measured.
  */
-function flatKeyOf(number: number): string {
+export function flatKeyOf(number: number): string {
   return Buffer.from(keyOf(number), "latin1").toString("latin1");
 }
 

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { KvStore } from "../../lib/mod.ts";
 import { BATCH } from "../engines/cairn.ts";
+import { GROUP_OPERATIONS } from "../engines/engine.ts";
 import { median } from "../statistics.ts";
-import { keyOf, makeValue, NumberShuffle } from "../workload.ts";
+import { flatKeyOf, keyOf, makeValue, nextKeys, NumberShuffle } from "../workload.ts";
 import type { Figures, TaskInput } from "./task.ts";
 
 /** The small store has this share of the large one's keys. */
@@ -31,26 +32,36 @@ async function open(directory: string, name: string, keys: number): Promise<Side
   return { store, keys, order: new NumberShuffle(keys, 3) };
 }
 
-function nextOf({ order, keys }: Side, count: number): string[] {
-  return Array.from({ length: Math.min(count, keys) }, () => keyOf(order.next()));
+/** Nanoseconds for each of `count` keys, which are made a group at a time before it is timed. */
+function cost(
+  count: number,
+  keysOf: (done: number, length: number) => readonly string[],
+  operation: (key: string) => void,
+): number {
+  let millis = 0;
+  for (let done = 0; done < count; done += GROUP_OPERATIONS) {
+    const keys = keysOf(done, Math.min(GROUP_OPERATIONS, count - done));
+    const begin = performance.now();
+    for (const key of keys) operation(key);
+    millis += performance.now() - begin;
+  }
+  return millis * 1e6 / count;
 }
 
-/** Nanoseconds for each of `keys`. */
-function cost(keys: readonly string[], operation: (key: string) => void): number {
-  const begin = performance.now();
-  for (const key of keys) operation(key);
-  return (performance.now() - begin) * 1e6 / keys.length;
-}
-
-/** One block of each kind: keys are made beforehand, so that only the store is timed. */
+/** One block of each kind. */
 async function block(side: Side, value: Uint8Array, costs: Costs, number: number): Promise<void> {
-  const { store, keys } = side;
-  costs.get.push(cost(nextOf(side, BLOCK_OPERATIONS), (key) => void store.getSync(key)));
-  costs.set.push(cost(nextOf(side, BLOCK_OPERATIONS), (key) => void store.setSync(key, value)));
+  const { store, keys, order } = side;
+  const existing = (_: number, length: number) => nextKeys(order, length);
+  const operations = Math.min(BLOCK_OPERATIONS, keys);
+  const set = (key: string) => void store.setSync(key, value);
+  costs.get.push(cost(operations, existing, (key) => void store.getSync(key)));
+  costs.set.push(cost(operations, existing, set));
   await store.flush();
   const count = Math.ceil(keys / 100);
-  const fresh = Array.from({ length: count }, (_, index) => keyOf(keys + number * count + index));
-  costs.insert.push(cost(fresh, (key) => void store.setSync(key, value)));
+  const first = keys + number * count;
+  const fresh = (done: number, length: number) =>
+    Array.from({ length }, (_, index) => flatKeyOf(first + done + index));
+  costs.insert.push(cost(count, fresh, set));
   await store.flush();
 }
 

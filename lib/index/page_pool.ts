@@ -52,7 +52,7 @@ export class PagePool {
   pagesInUse = 0;
 
   readonly #slabFirst: number;
-  readonly #onSlab: (slab: Int32Array) => void;
+  readonly #onFullSlab: (slab: Int32Array) => void;
   /** Where slabs are made that other threads must find; undefined while nobody shares the pool. */
   #growth: SlabGrowth | undefined;
   #fresh = 0;
@@ -62,10 +62,10 @@ export class PagePool {
   #untouched: number[] = [];
 
   /** Creates a pool with one slab. */
-  constructor({ slabFirst = 0, onSlab = () => {} }: SlabOptions = {}) {
+  constructor({ slabFirst = 0, onFullSlab = () => {} }: SlabOptions = {}) {
     assert(slabFirst >= 0 && slabFirst < SLABS_MAX, "the first slab is addressable");
     this.#slabFirst = slabFirst;
-    this.#onSlab = onSlab;
+    this.#onFullSlab = onFullSlab;
     this.#addFirstSlab();
   }
 
@@ -120,6 +120,7 @@ export class PagePool {
     this.slabs.length = 0;
     this.#addFirstSlab();
     while (this.slabs.length < slabCount) this.#addSlab(SLAB_WORDS);
+    for (const slab of this.slabs.slice(0, -1)) this.#onFullSlab(slab);
     const isInLastSlab = (fresh & (PAGE_WORDS - 1)) === 0 &&
       (fresh >>> 0) >= (this.#fresh >>> 0) && (fresh >>> 0) <= this.#freshEnd;
     image.expect(isInLastSlab, "its number of pages is impossible");
@@ -165,7 +166,6 @@ export class PagePool {
     const slab = this.#growth === undefined
       ? new Int32Array(new SharedArrayBuffer(words * 4))
       : this.#growth.add(number);
-    this.#onSlab(slab);
     this.slabs.push(slab);
     this.#fresh = number * SLAB_WORDS;
     this.#freshEnd = this.#fresh + words;

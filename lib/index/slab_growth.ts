@@ -23,8 +23,8 @@ const SLABS_PER_REGION = 64;
 export interface SlabOptions {
   /** Leaves lower slabs out, so that tests reach high addresses. */
   slabFirst?: number | undefined;
-  /** Told of each slab before anything is written to it. */
-  onSlab?: ((slab: Int32Array) => void) | undefined;
+  /** Told of each slab that is about to be read from an image as a whole, before it is. */
+  onFullSlab?: ((slab: Int32Array) => void) | undefined;
 }
 
 /** The reserved memory, as it is given to other threads. */

@@ -81,7 +81,8 @@ export async function loadCheckpoint(
 
 async function readIndex(reader: CheckpointReader, clock: Clock): Promise<KeyIndex> {
   const slices = new Slices(clock, SLICE_MS);
-  const steps = KeyIndex.load(reader, { onSlab: adviseHugePages });
+  // Only here: a system may take milliseconds to come up with one, as a store that grows must not.
+  const steps = KeyIndex.load(reader, { onFullSlab: adviseHugePages });
   for (;;) {
     const step = steps.next();
     if (step.done === true) {

@@ -14,7 +14,6 @@ import {
 import { encodeNodeId, formatNodeId, parseNodeId } from "../format/node_id.ts";
 import { removeDurably, replaceDurably } from "../fs/durable.ts";
 import type { File, FileLock, FileSystem } from "../fs/file_system.ts";
-import { adviseHugePages } from "../fs/huge_pages.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { KeyIndex } from "../index/key_index.ts";
@@ -195,8 +194,7 @@ async function replayAll(
 function emptyIndex(options: ResolvedOptions): KeyIndex {
   const seed = new Uint8Array(4);
   options.random.fill(seed);
-  const hashSeed = new DataView(seed.buffer).getInt32(0);
-  return new KeyIndex({ hashSeed, onSlab: adviseHugePages });
+  return new KeyIndex({ hashSeed: new DataView(seed.buffer).getInt32(0) });
 }
 
 /**
