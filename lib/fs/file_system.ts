@@ -39,6 +39,17 @@ export interface File {
   map?(length: number): void;
   /** Writes up to `length` bytes of `buffer` from `offset` at `position`; returns how many. */
   write(buffer: Uint8Array, offset: number, length: number, position: number): number;
+  /**
+   * As {@link File.write}, without blocking the event loop: while the disk is busy, even the copy into
+   * the system's cache may take milliseconds. The bytes must stay as they are until it resolves.
+   * Where it is absent, the other one is quick enough.
+   */
+  writeAsync?(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number>;
   /** Forces contents and length to stable storage (fdatasync). Never call it again after it failed. */
   sync(): void;
   /** As {@link File.sync}, without blocking the event loop. */

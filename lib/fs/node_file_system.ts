@@ -128,6 +128,18 @@ class NodeFile implements File {
     }
   }
 
+  writeAsync(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number> {
+    assertRange(buffer, offset, length, position);
+    return this.#async<number>("write", (fd, done) => {
+      fs.write(fd, buffer, offset, Math.min(length, CALL_BYTES_MAX), position, done);
+    });
+  }
+
   sync(): void {
     try {
       fs.fdatasyncSync(this.#open());

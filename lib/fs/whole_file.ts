@@ -59,11 +59,26 @@ export function writeFully(
   let done = 0;
   while (done < length) {
     const count = file.write(buffer, offset + done, length - done, position + done);
-    if (count === 0) {
-      const cause = new SystemError("EIO", "the system accepts no more bytes and says no reason");
-      throw ioError("write", file.path, cause);
-    }
-    done += checkedCount(count, length - done);
+    done += acceptedCount(file, count, length - done);
+  }
+}
+
+/**
+ * As {@link writeFully}, without blocking the event loop where the file can do that. The bytes must
+ * stay as they are until it is done.
+ */
+export async function writeFullyAsync(
+  file: File,
+  buffer: Uint8Array,
+  offset: number,
+  length: number,
+  position: number,
+): Promise<void> {
+  let done = 0;
+  while (done < length) {
+    const range = [offset + done, length - done, position + done] as const;
+    const count = await (file.writeAsync?.(buffer, ...range) ?? file.write(buffer, ...range));
+    done += acceptedCount(file, count, length - done);
   }
 }
 
@@ -87,6 +102,14 @@ export function readFile(fs: FileSystem, path: string, bytesMax: number): Uint8A
   } finally {
     file.close();
   }
+}
+
+function acceptedCount(file: File, count: number, countMax: number): number {
+  if (count === 0) {
+    const cause = new SystemError("EIO", "the system accepts no more bytes and says no reason");
+    throw ioError("write", file.path, cause);
+  }
+  return checkedCount(count, countMax);
 }
 
 function checkedCount(count: number, countMax: number): number {

@@ -14,7 +14,7 @@ import { crc32 } from "../format/crc32.ts";
 import { hintName, joinPath, TEMPORARY_SUFFIX } from "../format/filename.ts";
 import { allocateBuffer, OP_SET_EXPIRING, writeU64 } from "../format/record.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
-import { writeFully } from "../fs/whole_file.ts";
+import { writeFully, writeFullyAsync } from "../fs/whole_file.ts";
 
 /** A hint file in the making. Either {@link finish} or {@link abort} ends it. */
 export class HintWriter {
@@ -38,6 +38,20 @@ export class HintWriter {
     this.#file = fs.open(temporary, "create");
   }
 
+  /** Whether a block is complete: then it is time for {@link writeOut}. */
+  get isFull(): boolean {
+    return this.#used >= HINT_BLOCK_BYTES_MAX;
+  }
+
+  /** Writes what was added so far, without blocking the event loop. */
+  async writeOut(): Promise<void> {
+    const length = this.#endBlock();
+    if (length === 0) return;
+    await writeFullyAsync(this.#file, this.#buffer.bytes, 0, length, this.#position);
+    this.#position += length;
+    this.#used = HINT_BLOCK_HEADER_BYTES;
+  }
+
   /** Adds one entry; `expiresAt` counts only for OP_SET_EXPIRING. */
   add(
     op: number,
@@ -50,6 +64,7 @@ export class HintWriter {
     keyStart: number,
     keyLength: number,
   ): void {
+    if (this.isFull) this.#writeBlock();
     const { view, bytes } = this.#buffer;
     const at = this.#used;
     view.setUint8(at + HINT_ENTRY_FIELDS.op, op);
@@ -67,12 +82,11 @@ export class HintWriter {
     bytes.set(keyBytes.subarray(keyStart, keyStart + keyLength), keyAt);
     this.#used = keyAt + keyLength;
     this.#entryCount++;
-    if (this.#used >= HINT_BLOCK_BYTES_MAX) this.#writeBlock();
   }
 
   /** Completes the file and gives it its name, durably. */
   async finish(header: HintHeader): Promise<void> {
-    this.#writeBlock();
+    await this.writeOut();
     const end = allocateBuffer(HINT_BLOCK_HEADER_BYTES);
     end.view.setUint32(4, this.#entryCount, true);
     this.#write(end.bytes, end.bytes.length);
@@ -81,7 +95,8 @@ export class HintWriter {
     await this.#file.syncAsync();
     this.#file.close();
     this.#fs.rename(this.#temporaryPath(), joinPath(this.#directory, this.#name));
-    this.#fs.syncDirectory(this.#directory);
+    await (this.#fs.syncDirectoryAsync?.(this.#directory) ??
+      this.#fs.syncDirectory(this.#directory));
   }
 
   /** Gives the file up; as after a failed write, nothing of it stays if that can be helped. */
@@ -93,13 +108,20 @@ export class HintWriter {
   }
 
   #writeBlock(): void {
+    const length = this.#endBlock();
+    if (length === 0) return;
+    this.#write(this.#buffer.bytes, length);
+    this.#used = HINT_BLOCK_HEADER_BYTES;
+  }
+
+  /** Completes the block in the buffer and returns its length; 0 if it has no entries. */
+  #endBlock(): number {
     const byteLength = this.#used - HINT_BLOCK_HEADER_BYTES;
-    if (byteLength === 0) return;
+    if (byteLength === 0) return 0;
     const { view, bytes } = this.#buffer;
     view.setUint32(0, byteLength, true);
     view.setUint32(4, crc32(bytes, HINT_BLOCK_HEADER_BYTES, this.#used), true);
-    this.#write(bytes, this.#used);
-    this.#used = HINT_BLOCK_HEADER_BYTES;
+    return this.#used;
   }
 
   #write(bytes: Uint8Array, length: number): void {

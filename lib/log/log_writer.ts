@@ -100,6 +100,11 @@ export class LogWriter {
     return this.#segment.length - this.#segment.durableLength;
   }
 
+  /** How much longer the active segment may become. */
+  get bytesUntilRotation(): number {
+    return this.#context.segmentBytesMax - this.#segment.length;
+  }
+
   /** Whether the active segment holds bytes that are not durable. */
   get dirty(): boolean {
     return this.#segment.durableLength < this.#segment.length;

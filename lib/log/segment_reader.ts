@@ -22,7 +22,8 @@ const READ_BYTES = 1 << 20;
  * current frame, which begins in the file at `offset` and in `buffer` at `at`. After it returned
  * false, `status` says why: `FRAME_OK` at the end, anything else is the damage found at `offset`.
  *
- * Memory: one buffer of 1 MiB, or of the longest frame; never more than the file is long.
+ * Memory: one buffer of 1 MiB unless told otherwise, or of the longest frame; never more than the file
+ * is long.
  */
 export class SegmentReader {
   readonly header = new FrameHeader();
@@ -40,14 +41,22 @@ export class SegmentReader {
   #nextOffset: number;
 
   /** Reads `file` from `start` to `end`: the frames that begin before `framesEnd`. */
-  constructor(file: Readable, start: number, end: number, framesEnd = end) {
+  constructor(
+    file: Readable,
+    start: number,
+    end: number,
+    framesEnd = end,
+    bufferBytes = READ_BYTES,
+  ) {
     this.#file = file;
     this.#end = end;
     this.#framesEnd = framesEnd;
     this.#bufferStart = start;
     this.#nextOffset = start;
     this.offset = start;
-    this.buffer = allocateBuffer(Math.max(FRAME_OVERHEAD_BYTES, Math.min(READ_BYTES, end - start)));
+    this.buffer = allocateBuffer(
+      Math.max(FRAME_OVERHEAD_BYTES, Math.min(bufferBytes, end - start)),
+    );
   }
 
   /** Moves to the next frame; false at the end or at damage. */

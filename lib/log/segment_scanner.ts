@@ -84,19 +84,23 @@ export class SegmentScanner {
   /** End of the batch that the current record is part of, 0 outside of any. */
   #batchEnd = 0;
 
-  /** Scans `file`, which is `end` bytes long: the frames that begin before `framesEnd`. */
+  /**
+   * Scans `file`, which is `end` bytes long: the frames that begin before `framesEnd`. It reads
+   * `bufferBytes` at a time, or what its reader has by default.
+   */
   constructor(
     file: Readable,
     end: number,
     expected: ScanExpectation,
     startOffset = 0,
     framesEnd = end,
+    bufferBytes?: number,
   ) {
     this.#file = file;
     this.#end = end;
     this.#framesEnd = framesEnd;
     this.#expected = expected;
-    this.reader = new SegmentReader(file, startOffset, end, framesEnd);
+    this.reader = new SegmentReader(file, startOffset, end, framesEnd, bufferBytes);
     this.validEnd = startOffset;
   }
 

@@ -29,7 +29,7 @@ import type { FileSystem } from "../fs/file_system.ts";
 import { type ActiveFile, readActive } from "../log/active_file.ts";
 import { HintReader } from "../log/hint_reader.ts";
 import type { Segment } from "../log/segment.ts";
-import { SegmentScanner } from "../log/segment_scanner.ts";
+import type { SegmentScanner } from "../log/segment_scanner.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { CompactionOutput } from "./compaction_output.ts";
 import {
@@ -42,11 +42,9 @@ import {
   shouldRotate,
 } from "./compaction_policy.ts";
 import type { Keydir } from "./keydir.ts";
-import { Slices } from "./pause.ts";
+import { BackgroundSlices, RECORDS_BETWEEN_CLOCK_READINGS } from "./pause.ts";
+import { SegmentPass } from "./segment_pass.ts";
 import type { CompactionResult } from "./types.ts";
-
-const SLICE_MS = 1;
-const RECORDS_BETWEEN_CLOCK_READINGS = 64;
 
 /** What compaction works with. */
 export interface CompactionContext {
@@ -57,6 +55,8 @@ export interface CompactionContext {
   active: ActiveFile;
   thresholds: CompactionThresholds;
   clock: Clock;
+  /** Whether background work piles up. */
+  isLate: () => boolean;
   logger: Logger;
   /** Closes the active segment, so that it can be compacted. */
   rotate: () => void;
@@ -216,16 +216,16 @@ export class Compactor {
 
   async #copy(input: Segment, group: GroupCopy): Promise<void> {
     const { active, clock } = this.#context;
-    const slices = new Slices(clock, SLICE_MS);
-    const expected = { fileId: input.fileId, nodeId: active.nodeId };
-    const scanner = new SegmentScanner(input.file, input.length, expected);
-    let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+    const pass = new SegmentPass(input, active.nodeId, clock, this.#context.isLate);
+    const { scanner } = pass;
+    await pass.pause();
     if (scanner.readHeader()) {
       while (scanner.next()) {
+        const { frameLength } = scanner.reader.header;
+        if (!group.hasRoom(frameLength)) await group.makeRoom(frameLength);
         group.take(scanner);
-        if (--untilClockReading === 0) {
-          untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
-          if (slices.over) await slices.pause();
+        if (pass.isDue) {
+          await pass.pause();
           this.#checkCancelled();
         }
       }
@@ -243,9 +243,9 @@ export class Compactor {
 
   /** Points index entries at the copies; the output's hint file lists what was copied. */
   async #relocate(inputs: Segment[], output: Segment): Promise<void> {
-    const { fs, directory, keydir, clock } = this.#context;
+    const { fs, directory, keydir, clock, isLate } = this.#context;
     const { index } = keydir;
-    const slices = new Slices(clock, SLICE_MS);
+    const slices = new BackgroundSlices(clock, isLate);
     const inputIds = new Set(inputs.map((input) => input.fileId));
     const file = fs.open(joinPath(directory, hintName(output.fileId)), "read");
     try {
@@ -298,6 +298,16 @@ class GroupCopy {
     this.#context = context;
     this.#firstLsn = inputs[0]!.firstLsn;
     this.#droppableLsn = droppableLsn;
+  }
+
+  /** Whether a frame can be taken; if not, see {@link makeRoom}. */
+  hasRoom(frameLength: number): boolean {
+    return this.outputs.at(-1)?.hasRoom(frameLength) ?? true;
+  }
+
+  /** Makes room for a frame, without blocking the event loop. */
+  async makeRoom(frameLength: number): Promise<void> {
+    await this.outputs.at(-1)?.makeRoom(frameLength);
   }
 
   /** Keeps, drops or buries the scanner's current record. */
@@ -353,6 +363,7 @@ class GroupCopy {
           firstLsn,
           clock.now(),
           thresholds.segmentBytesMax,
+          frameLength,
         ),
       );
     }

@@ -1,5 +1,6 @@
 /** The segment that a compaction writes, with its hint file; neither counts until ACTIVE names it. */
 
+import { assert } from "../assert.ts";
 import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import { hintName, joinPath, segmentName } from "../format/filename.ts";
 import {
@@ -13,11 +14,11 @@ import {
 } from "../format/record.ts";
 import { tryToUnlink } from "../fs/durable.ts";
 import type { FileSystem } from "../fs/file_system.ts";
-import { writeFully } from "../fs/whole_file.ts";
+import { writeFullyAsync } from "../fs/whole_file.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { HintWriter } from "../log/hint_writer.ts";
 import type { Segment } from "../log/segment.ts";
-import { createSegment } from "../log/segment_file.ts";
+import { beginSegment } from "../log/segment_file.ts";
 
 const BUFFER_BYTES_MAX = 1 << 20;
 
@@ -31,7 +32,9 @@ export class CompactionOutput {
   #buffer: ByteBuffer;
   #used = 0;
   #written: number;
+  #isHeaderDurable = false;
 
+  /** Begins with room for a frame of `frameLength`. */
   constructor(
     fs: FileSystem,
     directory: string,
@@ -39,12 +42,14 @@ export class CompactionOutput {
     firstLsn: number,
     createdAt: number,
     segmentBytesMax: number,
+    frameLength: number,
   ) {
-    this.#buffer = allocateBuffer(Math.min(BUFFER_BYTES_MAX, segmentBytesMax));
+    const bufferBytes = Math.max(frameLength, Math.min(BUFFER_BYTES_MAX, segmentBytesMax));
+    this.#buffer = allocateBuffer(bufferBytes);
     this.#fs = fs;
     this.#directory = directory;
     const fileId = active.takeFileId();
-    this.segment = createSegment(fs, directory, {
+    this.segment = beginSegment(fs, directory, {
       fileId,
       compacted: true,
       createdAt,
@@ -61,6 +66,26 @@ export class CompactionOutput {
     }
   }
 
+  /** Whether a frame can be taken; if not, see {@link makeRoom}. */
+  hasRoom(frameLength: number): boolean {
+    return this.#buffer.bytes.length - this.#used >= frameLength && !this.#hint.isFull;
+  }
+
+  /** Makes room for a frame: writes what was taken so far, without blocking the event loop. */
+  async makeRoom(frameLength: number): Promise<void> {
+    const { file } = this.segment;
+    if (!this.#isHeaderDurable) {
+      // Records without the header that goes with them would look like a log that nobody knows.
+      await file.syncAsync();
+      this.#isHeaderDurable = true;
+    }
+    await writeFullyAsync(file, this.#buffer.bytes, 0, this.#used, this.#written);
+    this.#written += this.#used;
+    this.#used = 0;
+    if (this.#buffer.bytes.length < frameLength) this.#buffer = allocateBuffer(frameLength);
+    if (this.#hint.isFull) await this.#hint.writeOut();
+  }
+
   /** Copies a frame as it is. */
   copy(
     op: number,
@@ -72,7 +97,7 @@ export class CompactionOutput {
     keyLength: number,
     frameLength: number,
   ): void {
-    this.#reserve(frameLength);
+    assert(this.hasRoom(frameLength), "room was made for the frame");
     const keyStart = this.#used + FRAME_HEADER_BYTES;
     this.#buffer.bytes.set(source.subarray(at, at + frameLength), this.#used);
     this.#append(op, lsn, crc, expiresAt, keyStart, keyLength, frameLength);
@@ -81,7 +106,7 @@ export class CompactionOutput {
   /** Writes a tombstone in the place of an expired value, under the same LSN. */
   bury(lsn: number, source: Uint8Array, keyStart: number, keyLength: number): void {
     const frameLength = frameLengthOf(keyLength, 0);
-    this.#reserve(frameLength);
+    assert(this.hasRoom(frameLength), "room was made for the frame");
     const at = this.#used;
     writeFrameHeader(this.#buffer.view, at, OP_DELETE, lsn, keyLength, 0);
     this.#buffer.bytes.set(
@@ -92,11 +117,11 @@ export class CompactionOutput {
     this.#append(OP_DELETE, lsn, crc, 0, at + FRAME_HEADER_BYTES, keyLength, frameLength);
   }
 
-  /** Completes segment and hint file, and makes both durable. */
+  /** Completes segment and hint file, and makes both durable: the names of both with the hint. */
   async finish(): Promise<void> {
     const { segment } = this;
     const { recordCount, chain } = segment;
-    this.#reserve(SYNC_FRAME_BYTES);
+    await this.makeRoom(SYNC_FRAME_BYTES);
     const crc = encodeSyncMark(this.#buffer, this.#used, {
       // Nothing was synced yet. ACTIVE says how long the segment is, so nobody will ask.
       durableOffset: 0,
@@ -110,7 +135,7 @@ export class CompactionOutput {
     segment.length += SYNC_FRAME_BYTES;
     segment.controlBytes += SYNC_FRAME_BYTES;
     segment.chain = extendChain(chain, crc);
-    this.#writeOut();
+    await this.makeRoom(0);
     await segment.file.syncAsync();
     await this.#hint.finish({
       fileId: segment.fileId,
@@ -160,17 +185,5 @@ export class CompactionOutput {
     segment.recordCount++;
     if (op === OP_DELETE) segment.tombstoneBytes += frameLength;
     segment.chain = extendChain(segment.chain, crc);
-  }
-
-  #reserve(frameLength: number): void {
-    if (this.#buffer.bytes.length - this.#used >= frameLength) return;
-    this.#writeOut();
-    if (this.#buffer.bytes.length < frameLength) this.#buffer = allocateBuffer(frameLength);
-  }
-
-  #writeOut(): void {
-    writeFully(this.segment.file, this.#buffer.bytes, 0, this.#used, this.#written);
-    this.#written += this.#used;
-    this.#used = 0;
   }
 }

@@ -11,12 +11,9 @@ import {
 import type { FileSystem } from "../fs/file_system.ts";
 import { HintWriter } from "../log/hint_writer.ts";
 import type { Segment } from "../log/segment.ts";
-import { SegmentScanner } from "../log/segment_scanner.ts";
+import type { SegmentScanner } from "../log/segment_scanner.ts";
 import type { Keydir } from "./keydir.ts";
-import { Slices } from "./pause.ts";
-
-const SLICE_MS = 1;
-const RECORDS_BETWEEN_CLOCK_READINGS = 64;
+import { SegmentPass } from "./segment_pass.ts";
 
 /** What building a hint works with. */
 export interface HintContext {
@@ -26,6 +23,8 @@ export interface HintContext {
   nodeId: Uint8Array;
   keydir: Keydir;
   clock: Clock;
+  /** Whether background work piles up. */
+  isLate: () => boolean;
   /** LSN up to which everything is durable. */
   lsnDurable: () => number;
 }
@@ -36,23 +35,18 @@ export interface HintContext {
  */
 export async function buildHint(context: HintContext, segment: Segment): Promise<boolean> {
   const { fs, directory, nodeId, clock } = context;
-  const slices = new Slices(clock, SLICE_MS);
   const coveredLength = segment.length;
-  const scanner = new SegmentScanner(segment.file, coveredLength, {
-    fileId: segment.fileId,
-    nodeId,
-  });
+  const pass = new SegmentPass(segment, nodeId, clock, context.isLate);
+  const { scanner } = pass;
+  await pass.pause();
   if (!scanner.readHeader()) return false;
   const hint = new HintWriter(fs, directory, segment.fileId);
   segment.pin();
   try {
-    let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
     while (scanner.next()) {
       addEntry(context, hint, scanner);
-      if (--untilClockReading === 0) {
-        untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
-        if (slices.over) await slices.pause();
-      }
+      if (hint.isFull) await hint.writeOut();
+      if (pass.isDue) await pass.pause();
     }
     if (scanner.problem !== undefined || !scanner.endsWithMark) {
       hint.abort();

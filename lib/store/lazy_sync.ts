@@ -8,6 +8,9 @@ import type { Clock, ScheduledTask } from "../clock.ts";
 import type { LogWriter } from "../log/log_writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
+/** A segment that is being closed has no more to sync than about this, or than came meanwhile. */
+const CLOSING_BYTES_MAX = 512 << 10;
+
 /** A write that waits to be acknowledged, by its position in the sequence of appended bytes. */
 interface Waiter {
   position: number;
@@ -118,8 +121,11 @@ export class LazySync {
   #plan(): void {
     const { failure } = this.#writer;
     if (failure !== undefined) return this.#rejectAll(failure);
-    if (this.#appended === this.#syncStart) return;
-    if (this.#appended - this.#syncStart >= this.#bytesMax) void this.#sync();
+    const pending = this.#appended - this.#syncStart;
+    if (pending === 0) return;
+    // Closing a segment blocks for its last fsync. So towards the end they come more often.
+    const closing = Math.max(CLOSING_BYTES_MAX, this.#writer.bytesUntilRotation);
+    if (pending >= this.#bytesMax || this.#writer.bytesInFlight >= closing) void this.#sync();
     else if (this.#timer === undefined) this.#arm();
   }
 

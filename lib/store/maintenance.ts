@@ -17,13 +17,15 @@ import type { CompactionResult, StoreStats } from "./types.ts";
 
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 60_000;
+/** As many may wait, the one that runs included, before it takes more of the event loop. */
+const TASKS_MAX = 2;
 /** Bytes appended or superseded between two looks at whether compaction is due. */
 const CHECK_BYTES_MIN = 4096;
 /** Opening scans what no hint covers: at closing a hint is worth writing for more than this. */
 const HINT_BYTES_MIN = 4 << 20;
 
 /** What maintenance works with. */
-export interface MaintenanceContext extends Omit<CompactionContext, "logger" | "clock"> {
+export interface MaintenanceContext extends Omit<CompactionContext, "logger" | "clock" | "isLate"> {
   clock: Clock;
   logger: Logger;
   /** Compact without being asked. */
@@ -64,7 +66,7 @@ export class Maintenance {
 
   constructor(context: MaintenanceContext) {
     this.#context = context;
-    this.#compactor = new Compactor(context);
+    this.#compactor = new Compactor({ ...context, isLate: () => this.#isLate });
     const { opened, checkpointRecordsMin } = context;
     this.#checkpointer = new Checkpointer(
       context,
@@ -137,6 +139,15 @@ export class Maintenance {
     const coveredLength = this.#checkpointer.coveredLength(keydir.segments.ordered, segment);
     if (segment.length - Math.max(segment.hintedLength, coveredLength) < HINT_BYTES_MIN) return;
     await this.#buildHint(segment);
+  }
+
+  /** Whether work piles up, or somebody waits for it: sparing the event loop must not let it grow. */
+  get #isLate(): boolean {
+    if (this.#closed || this.#tasks > TASKS_MAX) return true;
+    const { segments } = this.#context.keydir;
+    const { deadRatio, deadBytesMin } = this.#context.thresholds;
+    const deadBytesMax = segments.totalBytes * (1 + deadRatio) / 2;
+    return segments.totalBytes - segments.aliveBytes > Math.max(deadBytesMin, deadBytesMax);
   }
 
   /** Runs tasks one after the other; one that fails does not stop those behind it. */
@@ -220,6 +231,7 @@ export class Maintenance {
       nodeId: this.#context.active.nodeId,
       keydir: this.#context.keydir,
       clock: this.#context.clock,
+      isLate: () => this.#isLate,
       lsnDurable: this.#context.lsnDurable,
     };
     try {

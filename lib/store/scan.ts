@@ -15,8 +15,9 @@ import type { Entry, KeyInput, ScanOptions } from "./types.ts";
 const PAGE_ENTRIES = 256;
 /** A page ends early once its values are this long together. */
 const PAGE_BYTES = 1 << 20;
-const SLICE_MS = 2;
-const BUILD_RECORDS = 512;
+const SLICE_MS = 0.5;
+/** Taking so many records into the order is a tenth of a millisecond or two. */
+const BUILD_RECORDS = 64;
 const NO_BYTES = new Uint8Array(0);
 const keyScratch = Buffer.alloc(KEY_BYTES_LIMIT);
 

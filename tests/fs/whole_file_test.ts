@@ -5,7 +5,13 @@ import { KvError } from "../../lib/errors.ts";
 import type { File } from "../../lib/fs/file_system.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
-import { readFile, readFully, readFullyAsync, writeFully } from "../../lib/fs/whole_file.ts";
+import {
+  readFile,
+  readFully,
+  readFullyAsync,
+  writeFully,
+  writeFullyAsync,
+} from "../../lib/fs/whole_file.ts";
 import { isIoError } from "./file_system_contract.ts";
 
 /** A file in memory whose calls never do more than `countMax` bytes at once. */
@@ -39,6 +45,26 @@ for (const countMax of [1, 2, 3, 1000]) {
     assert.equal(text(buffer), "-hello, world-");
   });
 
+  for (const isAble of [false, true]) {
+    const able = isAble ? "" : "not ";
+    test(`all is written without blocking, ${able}able to, by ${countMax} bytes at a time`, async () => {
+      const file = shortFile(countMax);
+      if (isAble) {
+        const { write } = file;
+        file.writeAsync = async (...range) => {
+          await Promise.resolve();
+          return write.call(file, ...range);
+        };
+        file.write = () => assert.fail("it blocks");
+      }
+      await writeFullyAsync(file, bytes("..hello, world.."), 2, 12, 3);
+      assert.equal(file.size(), 15);
+      const buffer = bytes("-".repeat(12));
+      assert.equal(readFully(file, buffer, 0, 12, 3), 12);
+      assert.equal(text(buffer), "hello, world");
+    });
+  }
+
   test(`the end of the file is no error, by ${countMax} bytes at a time`, async () => {
     const file = shortFile(countMax);
     writeFully(file, bytes("12345"), 0, 5, 0);
@@ -66,11 +92,13 @@ test("an error on the way is thrown, not taken for the end", async () => {
   await assert.rejects(readFullyAsync(file, new Uint8Array(6), 0, 6, 0), failure);
 });
 
-test("a write that makes no progress is an error, not a loop", () => {
+test("a write that makes no progress is an error, not a loop", async () => {
   const file = shortFile(2);
   file.write = () => 0;
   assert.throws(() => writeFully(file, bytes("abc"), 0, 3, 0), isIoError("EIO", "/f"));
   writeFully(file, bytes("abc"), 0, 0, 0);
+  await assert.rejects(writeFullyAsync(file, bytes("abc"), 0, 3, 0), isIoError("EIO", "/f"));
+  await writeFullyAsync(file, bytes("abc"), 0, 0, 0);
 });
 
 test("an impossible count is a defect of the file system", () => {

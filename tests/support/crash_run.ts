@@ -132,7 +132,7 @@ class CrashRun {
     if (!this.#fs.stopped && this.#random.chance(0.4)) await work.close();
     this.#fs.stop();
     await work.settle();
-    this.#restart();
+    await this.#restart();
     for (const copy of work.copies.made) await this.#checkCopy(copy);
     const complete = work.copies.made.find(({ acknowledged }) => acknowledged);
     if (complete !== undefined) await this.#restoreWithStops(complete, `/restored-${life}`);
@@ -191,7 +191,7 @@ class CrashRun {
       assert(error instanceof KvError, String(error));
     }
     this.#fs.stop();
-    this.#restart();
+    await this.#restart();
     await this.#checkCopy({ path: destination, acknowledged, version });
   }
 
@@ -241,7 +241,7 @@ class CrashRun {
         if (!this.#fs.stopped && !this.#fs.faults.struck) throw error;
         assert(error instanceof KvError, String(error));
       }
-      this.#restart();
+      await this.#restart();
     }
   }
 
@@ -255,7 +255,9 @@ class CrashRun {
     return await call;
   }
 
-  #restart(): void {
+  async #restart(): Promise<void> {
+    // Nothing that a process has begun goes on when it is gone: all its calls fail from now on.
+    while (this.#queue.size > 0) await this.#queue.runOne();
     this.#stops++;
     if (this.#fs.faults.struck) this.#faults++;
     this.#fs.faults.heal();

@@ -294,6 +294,14 @@ export const compactionMutants: MutantGroup = {
       tests: ["store/rotation"],
     },
     {
+      name: "output: records before the header is durable",
+      file: OUTPUT,
+      find: "      await file.syncAsync();\n",
+      replace: "",
+      why: "records whose header a power cut took away look like a log that nobody knows",
+      tests: ["crash/power_cut"],
+    },
+    {
       name: "buried: under another version",
       file: OUTPUT,
       find: "writeFrameHeader(this.#buffer.view, at, OP_DELETE, lsn, keyLength, 0);",

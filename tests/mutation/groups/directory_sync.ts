@@ -19,7 +19,8 @@ export const directorySyncMutants: MutantGroup = {
     {
       name: "hint file",
       file: "lib/log/hint_writer.ts",
-      find: "    this.#fs.syncDirectory(this.#directory);\n",
+      find:
+        "    await (this.#fs.syncDirectoryAsync?.(this.#directory) ??\n      this.#fs.syncDirectory(this.#directory));\n",
       replace: "",
       why: "a hint that is announced as written is there at the next opening",
       tests: ["log/hint_file"],

@@ -80,7 +80,7 @@ export const lengthMutants: MutantGroup = {
     {
       name: "segment reader: buffer no longer than the file",
       file: READER,
-      find: "Math.max(FRAME_OVERHEAD_BYTES, Math.min(READ_BYTES, end - start))",
+      find: "Math.max(FRAME_OVERHEAD_BYTES, Math.min(bufferBytes, end - start))",
       replace: "Math.max(FRAME_OVERHEAD_BYTES, READ_BYTES, end - start)",
       why: "memory is bounded, however long the file is",
       tests: ["log/segment_reader", "log/fuzz"],
@@ -190,16 +190,27 @@ export const lengthMutants: MutantGroup = {
     {
       name: "short writes",
       file: WHOLE_FILE,
-      find: `      throw ioError("write", file.path, cause);
-    }
-    done += checkedCount(count, length - done);
-  }`,
-      replace: `      throw ioError("write", file.path, cause);
-    }
-    done += checkedCount(count, length - done);
+      find: `    const count = file.write(buffer, offset + done, length - done, position + done);
+    done += acceptedCount(file, count, length - done);
+`,
+      replace: `    const count = file.write(buffer, offset + done, length - done, position + done);
+    done += acceptedCount(file, count, length - done);
     break;
-  }`,
+`,
       why: "what was acknowledged would not be in the file",
+      tests: ["fs/whole_file"],
+    },
+    {
+      name: "short writes, asynchronously",
+      file: WHOLE_FILE,
+      find: `file.write(buffer, ...range));
+    done += acceptedCount(file, count, length - done);
+`,
+      replace: `file.write(buffer, ...range));
+    done += acceptedCount(file, count, length - done);
+    break;
+`,
+      why: "what was compacted would not be in the file",
       tests: ["fs/whole_file"],
     },
     {

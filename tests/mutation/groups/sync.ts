@@ -323,7 +323,8 @@ export const syncMutants: MutantGroup = {
     {
       name: "batched: after so many bytes",
       file: LAZY_SYNC,
-      find: `    if (this.#appended - this.#syncStart >= this.#bytesMax) void this.#sync();
+      find:
+        `    if (pending >= this.#bytesMax || this.#writer.bytesInFlight >= closing) void this.#sync();
     else if (`,
       replace: "    if (",
       why: "no more than that may be lost",

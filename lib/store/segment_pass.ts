@@ -1,0 +1,57 @@
+/**
+ * Going through a closed segment in the background: in short slices, between which everything else
+ * has its turn, and without waiting for the disk.
+ */
+
+import type { Clock } from "../clock.ts";
+import { ReadWindow, WINDOW_READ_BYTES } from "../log/read_window.ts";
+import type { Segment } from "../log/segment.ts";
+import { SegmentScanner } from "../log/segment_scanner.ts";
+import { BackgroundSlices, RECORDS_BETWEEN_CLOCK_READINGS } from "./pause.ts";
+
+/** A scanner, and when it has to pause. */
+export class SegmentPass {
+  readonly scanner: SegmentScanner;
+
+  #window: ReadWindow;
+  #slices: BackgroundSlices;
+  #untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+
+  constructor(segment: Segment, nodeId: Uint8Array, clock: Clock, isLate: () => boolean) {
+    const { fileId, length } = segment;
+    this.#window = new ReadWindow(segment, length);
+    this.scanner = new SegmentScanner(
+      this.#window,
+      length,
+      { fileId, nodeId },
+      0,
+      length,
+      WINDOW_READ_BYTES,
+    );
+    this.#slices = new BackgroundSlices(clock, isLate);
+  }
+
+  /** Whether {@link pause} is to be called before the scanner moves on. */
+  get isDue(): boolean {
+    return this.#window.isShortAt(this.#nextOffset) || this.#isSliceOver;
+  }
+
+  /** Lets everything else have its turn, and what comes next be read. */
+  async pause(): Promise<void> {
+    const offset = this.#nextOffset;
+    if (this.#window.isShortAt(offset)) await this.#window.moveTo(offset);
+    // Of its own accord a file in memory would let nobody else have a turn.
+    await this.#slices.pause();
+  }
+
+  get #nextOffset(): number {
+    const { offset, header } = this.scanner.reader;
+    return offset + header.frameLength;
+  }
+
+  get #isSliceOver(): boolean {
+    if (--this.#untilClockReading > 0) return false;
+    this.#untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+    return this.#slices.over;
+  }
+}

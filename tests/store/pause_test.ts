@@ -1,0 +1,57 @@
+/** Slices of background work: how long they are, and how often they come. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { BackgroundSlices, Slices } from "../../lib/store/pause.ts";
+import { turn } from "../support/test_store.ts";
+import { TestClock } from "../support/test_clock.ts";
+
+/** How many turns of `turnMs` each a pause takes. */
+async function turnsOf(slices: Slices, clock: TestClock, turnMs: number): Promise<number> {
+  let isOver = false;
+  const pause = slices.pause().then(() => void (isOver = true));
+  let turns = 0;
+  for (; !isOver; turns++) {
+    assert(turns < 1000, "a pause ends");
+    clock.advance(turnMs);
+    assert.equal(clock.runDeferred(), 1);
+    await turn();
+  }
+  await pause;
+  return turns;
+}
+
+test("a slice is over after its time, and a pause begins the next", async () => {
+  const clock = new TestClock({ manualDefer: true });
+  const slices = new Slices(clock, 2);
+  clock.advance(1.9);
+  assert(!slices.over);
+  clock.advance(0.1);
+  assert(slices.over);
+  assert.equal(await turnsOf(slices, clock, 5), 1);
+  assert(!slices.over);
+  clock.advance(2);
+  assert(slices.over);
+});
+
+test("background work has a quarter of a busy event loop, and all of an idle one", async () => {
+  const clock = new TestClock({ manualDefer: true });
+  const slices = new BackgroundSlices(clock, () => false);
+  clock.advance(0.1);
+  assert(slices.over);
+  assert.equal(await turnsOf(slices, clock, 0), 1);
+  assert.equal(await turnsOf(slices, clock, 0.01), 1);
+  assert.equal(await turnsOf(slices, clock, 0.07), 5);
+  assert.equal(await turnsOf(slices, clock, 0.16), 2);
+  assert.equal(await turnsOf(slices, clock, 10), 1);
+  assert(!slices.over);
+});
+
+test("background work that piles up has its slice in every turn", async () => {
+  const clock = new TestClock({ manualDefer: true });
+  const slices = new BackgroundSlices(clock, () => true);
+  assert.equal(await turnsOf(slices, clock, 0.05), 1);
+  assert(!slices.over);
+  clock.advance(0.1);
+  assert(slices.over);
+});
