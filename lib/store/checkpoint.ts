@@ -20,7 +20,10 @@ import type { Logger } from "../telemetry/logger.ts";
 import type { Keydir } from "./keydir.ts";
 import { Slices } from "./pause.ts";
 
-const SLICE_MS = 10;
+/** Whoever opens a store waits for it. */
+const READING_SLICE_MS = 10;
+/** While one store is closed, the process may have other things to do. */
+const WRITING_SLICE_MS = 2;
 /** Besides the option's number of records, opening may replay this share of the keys. */
 const RECORDS_SHARE = 1 / 16;
 /** Memory of the index for each key beyond its bytes, at most, while no keys were deleted. */
@@ -80,7 +83,7 @@ export async function loadCheckpoint(
 }
 
 async function readIndex(reader: CheckpointReader, clock: Clock): Promise<KeyIndex> {
-  const slices = new Slices(clock, SLICE_MS);
+  const slices = new Slices(clock, READING_SLICE_MS);
   // Only here: a system may take milliseconds to come up with one, as a store that grows must not.
   const steps = KeyIndex.load(reader, { onFullSlab: adviseHugePages });
   for (;;) {
@@ -166,7 +169,7 @@ export class Checkpointer {
 
   async #write(keydir: Keydir, nodeId: Uint8Array, segments: CheckpointSegment[]): Promise<void> {
     const { fs, directory, clock } = this.#context;
-    const slices = new Slices(clock, SLICE_MS);
+    const slices = new Slices(clock, WRITING_SLICE_MS);
     const writer = new CheckpointWriter(fs, directory, { nodeId, segments });
     try {
       for (const _ of keydir.index.save(writer)) if (slices.over) await slices.pause();
