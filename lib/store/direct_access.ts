@@ -9,6 +9,7 @@ import type { KvError } from "../errors.ts";
 import { FRAME_OVERHEAD_BYTES } from "../format/record.ts";
 import type { Keydir } from "./keydir.ts";
 import type { RecordSource } from "./record_source.ts";
+import type { WriteListener } from "./write_group.ts";
 import type { WritePath } from "./write_path.ts";
 
 /**
@@ -25,6 +26,10 @@ export interface DirectAccess {
   find(bytes: Uint8Array, start: number, end: number): number;
   /** Length of the value at an address, in bytes. */
   valueLength(address: number): number;
+  /** Version of the key at an address. */
+  version(address: number): number;
+  /** When the key at an address expires, in milliseconds since the epoch; 0 if it does not. */
+  expiresAt(address: number): number;
   /** Copies the value at an address to `target`, from `at` on. Throws as `KvStore.getSync` does. */
   copyValue(address: number, target: Uint8Array, at: number): void;
   /**
@@ -37,6 +42,17 @@ export interface DirectAccess {
     keyEnd: number,
     valueStart: number,
     valueEnd: number,
+  ): number;
+  /**
+   * As {@link set}, with key and value apart; `listener` is told what becomes of it. Returns
+   * {@link NOT_DIRECT} unless the durability is `"immediate"`.
+   */
+  setFor(
+    listener: WriteListener,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
   ): number;
   /** The version up to which all writes count as done, by the store's durability. */
   readonly acknowledged: number;
@@ -97,6 +113,14 @@ class StoreAccess implements DirectAccess {
     return this.#context.source.valueLength(address);
   }
 
+  version(address: number): number {
+    return this.#context.keydir.index.lsn(address);
+  }
+
+  expiresAt(address: number): number {
+    return this.#context.keydir.index.expiresAt(address);
+  }
+
   copyValue(address: number, target: Uint8Array, at: number): void {
     this.#context.onRead(address);
     this.#context.source.copy(address, target, at);
@@ -109,26 +133,64 @@ class StoreAccess implements DirectAccess {
     valueStart: number,
     valueEnd: number,
   ): number {
-    const { write, keyBytesMax, valueBytesMax, isClosed } = this.#context;
-    const keyLength = keyEnd - keyStart;
-    if (keyLength === 0 || keyLength > keyBytesMax || valueEnd - valueStart > valueBytesMax) {
-      return NOT_DIRECT;
-    }
-    if (write === undefined || write.writer.failure !== undefined || isClosed()) return NOT_DIRECT;
-    if (!isAscii(bytes, keyStart, keyEnd)) return NOT_DIRECT;
-    const { writer, encoder } = write;
-    const room = FRAME_OVERHEAD_BYTES + keyLength + valueEnd - valueStart;
-    encoder.beginBytesAt(writer.reserve(room), bytes, keyStart, keyEnd);
-    const lsn = writer.takeLsn();
-    encoder.finishSetBytes(bytes, valueStart, valueEnd, lsn);
-    write.appendOne(false, lsn, 0, false);
+    const write = this.#writeOf(bytes, keyStart, keyEnd, valueEnd - valueStart);
+    if (write === undefined) return NOT_DIRECT;
+    const lsn = append(write, bytes, keyStart, keyEnd, bytes, valueStart, valueEnd);
     write.acknowledgement.byBell(lsn);
     return lsn;
+  }
+
+  setFor(
+    listener: WriteListener,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+  ): number {
+    const write = this.#writeOf(bytes, keyStart, keyEnd, value.length);
+    const commit = write?.commit;
+    if (write === undefined || commit === undefined) return NOT_DIRECT;
+    const lsn = append(write, bytes, keyStart, keyEnd, value, 0, value.length);
+    commit.tell(listener);
+    return lsn;
+  }
+
+  /** What takes such a set, unless something speaks against it. */
+  #writeOf(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueLength: number,
+  ): WritePath | undefined {
+    const { write, keyBytesMax, valueBytesMax, isClosed } = this.#context;
+    const keyLength = keyEnd - keyStart;
+    if (keyLength === 0 || keyLength > keyBytesMax || valueLength > valueBytesMax) return undefined;
+    if (write === undefined || write.writer.failure !== undefined || isClosed()) return undefined;
+    return isAscii(bytes, keyStart, keyEnd) ? write : undefined;
   }
 
   wait(wake: () => void): void {
     this.#context.write?.bell.wait(wake);
   }
+}
+
+/** Appends a set to the log; returns its version. */
+function append(
+  write: WritePath,
+  bytes: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  valueBytes: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+): number {
+  const { writer, encoder } = write;
+  const room = FRAME_OVERHEAD_BYTES + keyEnd - keyStart + valueEnd - valueStart;
+  encoder.beginBytesAt(writer.reserve(room), bytes, keyStart, keyEnd);
+  const lsn = writer.takeLsn();
+  encoder.finishSetBytes(valueBytes, valueStart, valueEnd, lsn);
+  write.appendOne(false, lsn, 0, false);
+  return lsn;
 }
 
 /** Whether these bytes are plain text: UTF-8 beyond that is rare in keys, and takes longer to check. */

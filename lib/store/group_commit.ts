@@ -135,7 +135,8 @@ export class GroupCommit {
     if (!isDelete) this.setBytesInFlight += encoded.frameLength;
   }
 
-  #tell(listener: WriteListener): void {
+  /** Has `listener` told what becomes of the write added last. */
+  tell(listener: WriteListener): void {
     this.#newest().listener = listener;
     this.#start();
   }
@@ -143,14 +144,14 @@ export class GroupCommit {
   /** Resolves once the write added last is durable and visible. */
   acknowledged(): Promise<WriteResult> {
     return new Promise((resolve, failed) =>
-      this.#tell({ written: (version) => resolve({ version }), failed })
+      this.tell({ written: (version) => resolve({ version }), failed })
     );
   }
 
   /** As {@link acknowledged}, of a set that stands alone. */
   acknowledgedSet(): Promise<SetResult> {
     return new Promise((resolve, failed) =>
-      this.#tell({ written: (version, created) => resolve({ version, created }), failed })
+      this.tell({ written: (version, created) => resolve({ version, created }), failed })
     );
   }
 

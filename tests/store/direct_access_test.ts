@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
-import { type KvStore, NOT_DIRECT } from "../../lib/mod.ts";
+import { type KvError, type KvStore, NOT_DIRECT } from "../../lib/mod.ts";
 import { FaultyFileSystem } from "../support/faulty_file_system.ts";
 import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
 import { throwsAtOnce } from "../support/kv_error.ts";
@@ -124,6 +124,38 @@ for (const [name] of DURABILITIES) {
     await store.close().catch(() => {});
   });
 }
+
+test("a set can have a listener of its own, who is told once what became of it", async () => {
+  const fs = new FaultyFileSystem(new MemoryFileSystem());
+  const store = await openInMemory({}, fs);
+  const told: unknown[] = [];
+  const listener = {
+    written: (version: number, created: boolean) => void told.push([version, created]),
+    failed: (error: unknown) => void told.push((error as KvError).code),
+  };
+  const key = encoder.encode("<a>");
+  const setFor = (value: string) => store.direct.setFor(listener, key, 1, 2, encoder.encode(value));
+  assert.equal(setFor("1"), 1);
+  assert.deepEqual(told, []);
+  await until("it is durable", () => told.length === 1);
+  assert.equal(setFor("2"), 2);
+  await store.flush();
+  assert.deepEqual(told, [[1, true], [2, false]]);
+  assert.equal(get(store, "a"), "2");
+  const address = find(store, "a");
+  assert.deepEqual([store.direct.version(address), store.direct.expiresAt(address)], [2, 0]);
+  fs.fail = ({ what }) => what === "sync" ? "EIO" : undefined;
+  assert.equal(setFor("3"), 3);
+  await until("it has failed", () => told.length === 3);
+  assert.equal(told[2], "Io");
+  assert.equal(setFor("4"), NOT_DIRECT);
+  await store.close().catch(() => {});
+  assert.equal(told.length, 3);
+
+  await using batched = await openInMemory({ durability: FEW_BYTES });
+  assert.equal(batched.direct.setFor(listener, key, 1, 2, key), NOT_DIRECT);
+  assert.equal(batched.stats().version, 0);
+});
 
 test("what the short way does not do it leaves to the store, with nothing done", async () => {
   const clock = new TestClock();

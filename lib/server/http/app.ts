@@ -87,6 +87,7 @@ export function createApp(store: StoreApi, options: AppOptions = {}): Hono {
   });
   const service = {
     store: observed,
+    ...(store.direct !== undefined && { access: telemetry.access({ direct: store.direct }) }),
     valueBytesMax,
     logger,
     telemetry,

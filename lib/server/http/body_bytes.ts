@@ -14,6 +14,16 @@ export function noteBodyBytes(request: Request, byteLength: number): void {
   counted.set(request, byteLength);
 }
 
+/** The response made last whose length is known. */
+let noted: Response | undefined;
+let notedBytes = 0;
+
+/** Notes how long the body of a response is that is about to be counted: of the last one only. */
+export function noteResponseBytes(response: Response, byteLength: number): void {
+  noted = response;
+  notedBytes = byteLength;
+}
+
 /** Length of a request's body, as far as it was read or announced. */
 export function requestBytes(request: Request): number {
   if (BODYLESS_METHODS.includes(request.method)) return 0;
@@ -30,6 +40,11 @@ export function countResponse(
   response: Response,
   count: (byteLength: number) => void,
 ): Response | Promise<Response> {
+  if (response === noted && method !== "HEAD") {
+    noted = undefined;
+    count(notedBytes);
+    return response;
+  }
   if (BODYLESS_STATUSES.includes(response.status)) return response;
   const { headers } = response;
   const declared = headers.get("content-length");

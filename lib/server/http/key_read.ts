@@ -2,6 +2,8 @@
 
 import type { Entry, KeyInfo } from "../../mod.ts";
 import { parseRange } from "./byte_range.ts";
+import { readDirectly } from "./key_direct.ts";
+import { valueHeaders } from "./key_headers.ts";
 import { conditionFailed, keyMissing } from "./key_problems.ts";
 import {
   entityTag,
@@ -18,24 +20,11 @@ import type { Service } from "./route.ts";
 
 /** Longer values are read on another thread. */
 const SHORT_VALUES = { valueBytesMax: 32 * 1024 };
-/**
- * The headers of answers. Filled in anew for each and copied by its Response as a whole, which is
- * quicker than to give them to it one by one; the first four stay as they are.
- */
-const answerHeaders = new Headers({
-  // Whatever is stored, no browser shall take it for a page or a script of this origin.
-  "content-type": "application/octet-stream",
-  "x-content-type-options": "nosniff",
-  "cache-control": "no-cache",
-  "accept-ranges": "bytes",
-});
-/** Whether {@link answerHeaders} tells an expiry at the moment. */
-let hasExpiry = false;
-/** The last second that a date in a header can name. */
-const HTTP_DATE_MAX = Date.UTC(9999, 11, 31, 23, 59, 59);
-
 /** Answers GET; without a promise where the value is short, which most are. */
-export function readKey({ store }: Service, request: Request): Response | Promise<Response> {
+export function readKey(service: Service, request: Request): Response | Promise<Response> {
+  const { store, access } = service;
+  const response = access === undefined ? undefined : readDirectly(access, request);
+  if (response !== undefined) return response;
   const key = keyOf(request);
   queryOf(request, []);
   const { headers } = request;
@@ -103,23 +92,6 @@ function partial(entry: Entry, header: string, ifRange: string | null): Response
   return response;
 }
 
-/**
- * The headers that tell a key's state, and how long the body is so that nobody has to look at it to
- * know. Good until the next call.
- */
-function headersOf({ version, expiresAt }: Entry | KeyInfo, byteLength?: number): Headers {
-  answerHeaders.set("etag", entityTag(version));
-  if (byteLength === undefined) answerHeaders.delete("content-length");
-  else answerHeaders.set("content-length", String(byteLength));
-  if (expiresAt !== undefined) {
-    // A date has whole seconds, and this one leaves out the rest: no cache keeps it too long.
-    answerHeaders.set("expires", new Date(Math.min(expiresAt, HTTP_DATE_MAX)).toUTCString());
-    answerHeaders.set("cairn-expires-at", String(expiresAt));
-    hasExpiry = true;
-  } else if (hasExpiry) {
-    answerHeaders.delete("expires");
-    answerHeaders.delete("cairn-expires-at");
-    hasExpiry = false;
-  }
-  return answerHeaders;
+function headersOf({ version, expiresAt = 0 }: Entry | KeyInfo, byteLength?: number): Headers {
+  return valueHeaders(version, expiresAt, byteLength);
 }

@@ -2,19 +2,30 @@
 
 import { KvError } from "../../errors.ts";
 import type { SetOptions } from "../../mod.ts";
+import { writeDirectly } from "./key_direct.ts";
+import { writtenResponse } from "./key_headers.ts";
 import { conditionFailed, keyMissing } from "./key_problems.ts";
-import { ALWAYS, entityTag, preconditionsOf, writeIf } from "./preconditions.ts";
+import { ALWAYS, preconditionsOf, writeIf } from "./preconditions.ts";
 import { invalidArgument } from "./problem.ts";
 import { readBody, refuseEncodedBody } from "./request_body.ts";
 import { keyOf, queryOf } from "./request_target.ts";
 import type { Service } from "./route.ts";
+import type { StoreApi } from "./store_api.ts";
 import { parseTtl } from "./ttl.ts";
 
 /** Answers PUT. */
-export async function writeKey(
-  { store, valueBytesMax }: Service,
-  request: Request,
-): Promise<Response> {
+export function writeKey(service: Service, request: Request): Promise<Response> {
+  const { store, access, valueBytesMax } = service;
+  const direct = access === undefined ? undefined : writeDirectly(
+    access,
+    request,
+    valueBytesMax,
+    (value) => write(store, keyOf(request), value),
+  );
+  return direct ?? writeAny(service, request);
+}
+
+async function writeAny({ store, valueBytesMax }: Service, request: Request): Promise<Response> {
   const key = keyOf(request);
   const { ttl } = queryOf(request, ["ttl"]);
   const options: SetOptions | undefined = ttl === undefined ? undefined : { ttl: parseTtl(ttl) };
@@ -25,17 +36,23 @@ export async function writeKey(
   refuseEncodedBody(request);
   const preconditions = preconditionsOf(headers);
   const value = await readBody(request, valueBytesMax);
-  const { created, version } = await writeIf(
+  return await writeIf(
     store,
     key,
     preconditions,
     (condition) =>
-      store.set(key, value, condition === ALWAYS ? options : { ...options, ...condition }),
+      write(store, key, value, condition === ALWAYS ? options : { ...options, ...condition }),
   );
-  return new Response(null, {
-    status: created ? 201 : 204,
-    headers: { etag: entityTag(version) },
-  });
+}
+
+async function write(
+  store: StoreApi,
+  key: string,
+  value: Uint8Array,
+  options?: SetOptions,
+): Promise<Response> {
+  const { version, created } = await store.set(key, value, options);
+  return writtenResponse(version, created);
 }
 
 /** Answers DELETE. */

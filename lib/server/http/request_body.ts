@@ -46,19 +46,40 @@ export function releaseBody(request: Request, bodies: BodyMemory = processBodies
   bodies.release(request);
 }
 
-/** What most requests have comes in one piece with the headers, and is had as such. */
 function readSmall(request: Request, length: number, bodies: BodyMemory): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    const arrival: Arrival = { received: 0, expire: reject };
-    bodies.watch(arrival);
-    request.arrayBuffer().then((buffer) => {
-      bodies.arrived(arrival);
-      if (buffer.byteLength === length) resolve(new Uint8Array(buffer));
-      else reject(incomplete(buffer.byteLength, length));
-    }, () => {
-      bodies.arrived(arrival);
-      reject(broken());
-    });
+  return new Promise((resolve, reject) => receiveSmall(request, length, resolve, reject, bodies));
+}
+
+/**
+ * What most requests have comes in one piece with the headers, and is had as such: `length` bytes, at
+ * most {@link SMALL_BODY_BYTES}. Calls either `receive` or `refuse`: what has come too late for an
+ * answer must not be stored.
+ */
+export function receiveSmall(
+  request: Request,
+  length: number,
+  receive: (bytes: Uint8Array) => void,
+  refuse: (error: HttpError) => void,
+  bodies: BodyMemory = processBodies,
+): void {
+  let isLate = false;
+  const arrival: Arrival = {
+    received: 0,
+    expire(error) {
+      isLate = true;
+      refuse(error);
+    },
+  };
+  bodies.watch(arrival);
+  request.arrayBuffer().then((buffer) => {
+    if (isLate) return;
+    bodies.arrived(arrival);
+    if (buffer.byteLength === length) receive(new Uint8Array(buffer));
+    else refuse(incomplete(buffer.byteLength, length));
+  }, () => {
+    if (isLate) return;
+    bodies.arrived(arrival);
+    refuse(broken());
   });
 }
 

@@ -78,7 +78,7 @@ function decodeQuery(text: string, field?: string): string {
 }
 
 /** `http://host:port/path` as a rule; but `/path` alone where the Host header was of no use. */
-function pathStart(url: string): number {
+export function pathStart(url: string): number {
   if (url.startsWith("/")) return 0;
   const start = url.indexOf("/", url.indexOf("://") + 3);
   return start === -1 ? url.length : start;

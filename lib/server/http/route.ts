@@ -5,6 +5,7 @@
 
 import type { GenericSchema } from "valibot";
 import type { Logger } from "../../telemetry/logger.ts";
+import type { CountedAccess } from "../telemetry/counted_access.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { ChangeFeeds } from "./change_feeds.ts";
 import type { SlotLimit } from "./slot_limit.ts";
@@ -14,6 +15,8 @@ import type { StoreApi } from "./store_api.ts";
 export interface Service {
   /** The store that is served. */
   readonly store: StoreApi;
+  /** The short way into it, if it has one. */
+  readonly access?: CountedAccess;
   /** Longest value to accept, in bytes. */
   readonly valueBytesMax: number;
   /** Receives log entries. */

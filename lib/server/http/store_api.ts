@@ -6,6 +6,7 @@ import type {
   ChangesOptions,
   CompactionResult,
   DeleteOptions,
+  DirectAccess,
   Entry,
   KeyInfo,
   KeyInput,
@@ -23,6 +24,12 @@ import type {
 export interface StoreApi {
   /** As `KvStore.failure`. */
   readonly failure: KvError | undefined;
+  /**
+   * As `KvStore.direct`; what it does, the methods below are not asked for.
+   *
+   * @internal
+   */
+  readonly direct?: DirectAccess;
   /** As `KvStore.getEntry`. */
   getEntry(key: KeyInput): Promise<Entry | undefined>;
   /** As `KvStore.getEntrySync`. */

@@ -104,9 +104,9 @@ export class Telemetry {
    *
    * @internal
    */
-  access(store: KvStore): CountedAccess {
+  access({ direct }: Pick<KvStore, "direct">): CountedAccess {
     const { get: gets, set: sets } = this.#watch.operations.counts;
-    return { direct: store.direct, gets, sets, tracing: this.tracing };
+    return { direct, gets, sets, tracing: this.tracing };
   }
 
   /** Undefined if there is no store, or it is closed: the other metrics are worth having even so. */
