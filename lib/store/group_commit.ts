@@ -16,6 +16,8 @@ import { type PendingWrite, WriteGroup, type WriteListener } from "./write_group
 const BLOCKING_SYNC_MS_MAX = 1;
 /** Writes that may be about to come are waited for so long at most, however slow the disk has been. */
 const GATHERING_MS_MAX = 2;
+/** So many turns of the event loop in a row that bring none are enough. */
+const EMPTY_TURNS_MAX = 8;
 /** As many in a row must have been so fast before one blocks that several writes wait for. */
 const FAST_SYNCS_MIN = 32;
 /** More than this takes the disk longer than usual, however fast it is. */
@@ -53,6 +55,8 @@ export class GroupCommit {
   /** Since when writes gather for the next fsync, and how many had at the last look. */
   #gatheringSince = 0;
   #gathered = 0;
+  /** Turns of the event loop in a row that brought none. */
+  #emptyTurns = 0;
   /** How many there will be if everybody who wrote before writes again. */
   #expected = 0;
   #isDiskBusy: () => boolean;
@@ -204,6 +208,7 @@ export class GroupCommit {
   #gather(): void {
     this.#gatheringSince = this.#clock.monotonic();
     this.#gathered = this.#filling.writes.length;
+    this.#emptyTurns = 0;
     this.#clock.defer(this.#onTurn);
   }
 
@@ -214,7 +219,10 @@ export class GroupCommit {
       this.#running = false;
       return;
     }
-    const mayGrow = count > this.#gathered || count < this.#expected;
+    if (count > this.#gathered) this.#emptyTurns = 0;
+    else this.#emptyTurns++;
+    const mayGrow = count > this.#gathered ||
+      (count < this.#expected && this.#emptyTurns < EMPTY_TURNS_MAX);
     if (mayGrow && this.#clock.monotonic() - this.#gatheringSince < this.#gatheringMs) {
       // One turn of the event loop brought several, so the next one may, too; and those that were
       // acknowledged last may write again. To wait for them as long as an fsync takes costs less than
