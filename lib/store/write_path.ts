@@ -355,7 +355,11 @@ export class WritePath {
       at += headerBytes;
     }
     frames.forEach((frame, index) => {
-      Object.assign(encoder, frame, { at });
+      encoder.at = at;
+      encoder.hash = frame.hash;
+      encoder.keyLength = frame.keyLength;
+      encoder.frameLength = frame.frameLength;
+      encoder.crc = frame.crc;
       this.#append(ops[index]!.op === "del", firstLsn + index, expiries[index]!, false);
       at += frame.frameLength;
     });

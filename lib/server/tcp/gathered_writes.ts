@@ -10,6 +10,8 @@ import { systemClock } from "../../clock.ts";
 export const GATHERED_BYTES_MAX = 4 << 10;
 /** So many are enough: whoever gets the first can be at work while the next are put together. */
 const SOCKETS_MAX = 10;
+/** Up to this length a loop copies faster than a view is made. */
+const LOOP_BYTES_MAX = 128;
 
 /** A socket whose writes are gathered, at most one at a time. */
 export interface GatheringSocket {
@@ -27,8 +29,15 @@ export class GatheredWrites {
 
   /** Takes at most {@link GATHERED_BYTES_MAX} bytes, of a socket of which there are none. */
   add(socket: GatheringSocket, bytes: Uint8Array, start: number, end: number): void {
-    this.#memory.set(bytes.subarray(start, end), this.#used);
-    this.#used += end - start;
+    const memory = this.#memory;
+    let used = this.#used;
+    if (end - start > LOOP_BYTES_MAX) {
+      memory.set(bytes.subarray(start, end), used);
+      used += end - start;
+    } else {
+      for (let at = start; at < end; at++) memory[used++] = bytes[at]!;
+    }
+    this.#used = used;
     this.#sockets.push(socket);
     this.#ends.push(this.#used);
     if (this.#sockets.length === SOCKETS_MAX) return this.flush();
