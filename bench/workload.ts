@@ -30,7 +30,7 @@ export function nextKeys(order: NumberShuffle, count: number): string[] {
 }
 
 /** Puts `items` into an order that only `seed` decides, and returns them. */
-function shuffle<Item>(items: Item[], seed: number): Item[] {
+export function shuffle<Item>(items: Item[], seed: number): Item[] {
   let state = seed;
   for (let index = items.length - 1; index > 0; index--) {
     state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d);
