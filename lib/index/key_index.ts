@@ -46,7 +46,6 @@ import {
   writeKey,
 } from "./record_layout.ts";
 import type { SharedIndex } from "./shared_index.ts";
-import type { SlabOptions } from "./slab_growth.ts";
 
 /** The index of all keys. */
 export class KeyIndex extends RecordReader {
@@ -62,8 +61,8 @@ export class KeyIndex extends RecordReader {
   #keyBytes = 0;
 
   /** Creates an empty index; the seed is to be random where keys may come from an adversary. */
-  constructor(options: { hashSeed: number } & SlabOptions) {
-    const pool = new PagePool(options);
+  constructor(options: { hashSeed: number; slabFirst?: number }) {
+    const pool = new PagePool(options.slabFirst);
     super(pool.slabs);
     this.#hashSeed = options.hashSeed | 0;
     this.#pool = pool;
@@ -299,10 +298,10 @@ export class KeyIndex extends RecordReader {
    * Reads an index that was saved, and yields after each page of memory. The image's reader throws
    * if it is not one, and where it says so.
    */
-  static *load(image: IndexImageReader, slabs: SlabOptions = {}): Generator<void, KeyIndex> {
+  static *load(image: IndexImageReader, slabFirst = 0): Generator<void, KeyIndex> {
     const [layout, hashSeed] = readWords(image, 2);
     image.expect(layout === INDEX_LAYOUT, "it is of another version of Cairn");
-    const index = new KeyIndex({ hashSeed: hashSeed!, ...slabs });
+    const index = new KeyIndex({ hashSeed: hashSeed!, slabFirst });
     const [size, keyBytesLow, keyBytesHigh] = readWords(image, 3);
     index.#size = size!;
     index.#keyBytes = (keyBytesLow! >>> 0) + keyBytesHigh! * 2 ** 32;

@@ -14,13 +14,7 @@
 
 import { assert } from "../assert.ts";
 import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
-import {
-  SLAB_BYTES,
-  SlabGrowth,
-  type SlabGrowthMemory,
-  type SlabOptions,
-  SLABS_MAX,
-} from "./slab_growth.ts";
+import { SLAB_BYTES, SlabGrowth, type SlabGrowthMemory, SLABS_MAX } from "./slab_growth.ts";
 
 /** Bits of an address that name the word within its slab. */
 export const SLAB_SHIFT = 22;
@@ -52,7 +46,6 @@ export class PagePool {
   pagesInUse = 0;
 
   readonly #slabFirst: number;
-  readonly #onFullSlab: (slab: Int32Array) => void;
   /** Where slabs are made that other threads must find; undefined while nobody shares the pool. */
   #growth: SlabGrowth | undefined;
   #fresh = 0;
@@ -61,11 +54,10 @@ export class PagePool {
   /** Pages that were free in the image this pool was read from: they occupy no RAM yet. */
   #untouched: number[] = [];
 
-  /** Creates a pool with one slab. */
-  constructor({ slabFirst = 0, onFullSlab = () => {} }: SlabOptions = {}) {
+  /** Creates a pool. `slabFirst` leaves lower slabs out, so that tests reach high addresses. */
+  constructor(slabFirst = 0) {
     assert(slabFirst >= 0 && slabFirst < SLABS_MAX, "the first slab is addressable");
     this.#slabFirst = slabFirst;
-    this.#onFullSlab = onFullSlab;
     this.#addFirstSlab();
   }
 
@@ -120,7 +112,6 @@ export class PagePool {
     this.slabs.length = 0;
     this.#addFirstSlab();
     while (this.slabs.length < slabCount) this.#addSlab(SLAB_WORDS);
-    for (const slab of this.slabs.slice(0, -1)) this.#onFullSlab(slab);
     const isInLastSlab = (fresh & (PAGE_WORDS - 1)) === 0 &&
       (fresh >>> 0) >= (this.#fresh >>> 0) && (fresh >>> 0) <= this.#freshEnd;
     image.expect(isInLastSlab, "its number of pages is impossible");
@@ -163,10 +154,11 @@ export class PagePool {
   #addSlab(words: number): void {
     const number = this.slabs.length;
     assert(number < SLABS_MAX, "the index has no address left (16 GiB)");
-    const slab = this.#growth === undefined
-      ? new Int32Array(new SharedArrayBuffer(words * 4))
-      : this.#growth.add(number);
-    this.slabs.push(slab);
+    this.slabs.push(
+      this.#growth === undefined
+        ? new Int32Array(new SharedArrayBuffer(words * 4))
+        : this.#growth.add(number),
+    );
     this.#fresh = number * SLAB_WORDS;
     this.#freshEnd = this.#fresh + words;
   }

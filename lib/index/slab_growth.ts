@@ -19,14 +19,6 @@ export const SLABS_MAX = 1024;
 /** Slabs in one buffer: 1 GiB, well below what any runtime allows. */
 const SLABS_PER_REGION = 64;
 
-/** What is to be known of slabs when an index is made. */
-export interface SlabOptions {
-  /** Leaves lower slabs out, so that tests reach high addresses. */
-  slabFirst?: number | undefined;
-  /** Told of each slab that is about to be read from an image as a whole, before it is. */
-  onFullSlab?: ((slab: Int32Array) => void) | undefined;
-}
-
 /** The reserved memory, as it is given to other threads. */
 export interface SlabGrowthMemory {
   /** Number of the first slab that lies in here. */

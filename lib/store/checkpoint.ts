@@ -10,7 +10,6 @@ import type { CheckpointSegment } from "../format/checkpoint.ts";
 import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
 import { CHECKPOINT_NAME, joinPath } from "../format/filename.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
-import { adviseHugePages } from "../fs/huge_pages.ts";
 import { KeyIndex } from "../index/key_index.ts";
 import { bindCheckpoint, type BoundCheckpoint } from "../log/checkpoint_binding.ts";
 import { CheckpointProblem, CheckpointReader } from "../log/checkpoint_reader.ts";
@@ -84,8 +83,7 @@ export async function loadCheckpoint(
 
 async function readIndex(reader: CheckpointReader, clock: Clock): Promise<KeyIndex> {
   const slices = new Slices(clock, READING_SLICE_MS);
-  // Only here: a system may take milliseconds to come up with one, as a store that grows must not.
-  const steps = KeyIndex.load(reader, { onFullSlab: adviseHugePages });
+  const steps = KeyIndex.load(reader);
   for (;;) {
     const step = steps.next();
     if (step.done === true) {

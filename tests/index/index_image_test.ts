@@ -110,21 +110,3 @@ test("impossible words are refused, and none ends in a wrong index by itself", (
   model.index = load(image);
   model.check();
 });
-
-test("who wants to know is told of the slabs that an image fills, before it does", () => {
-  const index = new KeyIndex({ hashSeed: 1 });
-  const key = new Uint8Array(60_000);
-  // 16 MiB is the second slab; the third is not full.
-  for (let number = 0; number < 300; number++) {
-    new DataView(key.buffer).setUint32(0, number);
-    const hash = index.hash(key, 0, key.length);
-    index.insert(hash, key, 0, key.length, 1, number, 100, 0, number + 1, 0);
-  }
-  const told: number[] = [];
-  const onFullSlab = (slab: Int32Array) => {
-    assert(slab.every((word) => word === 0), "nothing was written yet");
-    told.push(slab.byteLength);
-  };
-  for (const _ of KeyIndex.load(save(index).rewind(), { onFullSlab }));
-  assert.deepEqual(told, [1 << 20, 16 << 20]);
-});
