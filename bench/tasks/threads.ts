@@ -23,7 +23,7 @@ interface Scene {
   own?: "writes" | "reads";
   /** Each reader reads a store of its own instead, opened on its thread. */
   apart?: boolean;
-  /** A hundredth of the keys, all in one shard of the index, which all threads look at. */
+  /** A hundredth of the keys, all in a few shards of the index. */
   small?: boolean;
 }
 

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hashKey } from "../../lib/index/key_hash.ts";
-import { KeyIndex } from "../../lib/index/key_index.ts";
 import { load, Refused, save } from "../support/memory_image.ts";
 import { IndexModel, SeededRandom } from "./index_model.ts";
 
