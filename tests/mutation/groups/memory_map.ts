@@ -119,7 +119,7 @@ export const memoryMapMutants: MutantGroup = {
       name: "a worker's maps end with it",
       file: "lib/fs/memory_map.ts",
       find: "if (libcOnce !== null && isBunWorker())",
-      replace: "if (libcOnce !== null && false)",
+      replace: "if (libcOnce !== null && !isBunWorker())",
       why: "the space of removed files would never come back",
       tests: ["fs/worker_descriptor"],
     },
