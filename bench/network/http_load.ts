@@ -71,5 +71,5 @@ const seconds = (performance.now() - begin) / 1000;
 const sorted = latencies.subarray(0, Math.min(answers, latencies.length)).sort();
 const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))];
 console.log(
-  JSON.stringify({ perSecond: answers / seconds, failures, p50: at(0.5), p99: at(0.99) }),
+  JSON.stringify({ answers, perSecond: answers / seconds, failures, p50: at(0.5), p99: at(0.99) }),
 );
