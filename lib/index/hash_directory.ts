@@ -31,7 +31,7 @@
 import { assert } from "../assert.ts";
 import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 import type { PagePool } from "./page_pool.ts";
-import { ShardTable } from "./shard_table.ts";
+import { ShardTable, SPLIT_COUNT_MAX } from "./shard_table.ts";
 
 /** Bits of the hash the directory can use at most: 65,536 shards. */
 export const DEPTH_MAX = 16;
@@ -65,6 +65,33 @@ export class HashDirectory {
   /** Returns the address of the record with this key, or 0. */
   find(hash: number, bytes: Uint8Array, start: number, length: number): number {
     return this.#shards.find(this.#shardOf(hash), hash, bytes, start, length);
+  }
+
+  /**
+   * Reads what searches for these hashes begin with, so that the processor has it at hand. It waits
+   * for many such reads at a time, but between the steps of a search for each. Returns a number that
+   * means nothing but must be kept, or compilers leave all of this out.
+   */
+  touch(hashes: Int32Array, count: number): number {
+    let words = 0;
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i]!;
+      words ^= this.#shards.touch(this.#shardOf(hash), hash);
+    }
+    return words;
+  }
+
+  /**
+   * Splits all shards that will have split when there are `count` records: the fewer are in them now,
+   * the less there is to move. It costs no memory that they would not have taken by then.
+   */
+  reserve(count: number): void {
+    let depth = 0;
+    while (depth < DEPTH_MAX && count > SPLIT_COUNT_MAX * 2 ** depth) depth++;
+    for (let slice = 0; slice < 1 << DEPTH_MAX; slice = this.sliceAfter(slice)) {
+      const shard = this.#shardOfSlice(slice);
+      while (this.#shardDepths[shard]! < depth) this.#split(shard, slice << (32 - DEPTH_MAX));
+    }
   }
 
   /** Adds the address of a record whose key is absent. */

@@ -7,8 +7,8 @@
  * addresses valid. Addresses and hashes are 32-bit integers, signed as handed out by most calls;
  * every call accepts them signed and unsigned.
  *
- * One thread changes the index, and the work of each call is bounded: growth splits one shard, and
- * reclaiming memory moves a few records. Expired records are records like others until removed.
+ * One thread changes the index, and the work of each call but `reserve` is bounded: growth splits one
+ * shard, and reclaiming memory moves a few records. Expired records are records like others until removed.
  */
 
 import { assert } from "../assert.ts";
@@ -30,6 +30,7 @@ import { RecordArena } from "./record_arena.ts";
 import { RecordReader } from "./record_reader.ts";
 import {
   assertMeta,
+  copyKey,
   copyWords,
   EXPIRY_POSITION,
   FILE_ID,
@@ -84,6 +85,16 @@ export class KeyIndex extends RecordReader {
   /** Returns the address of a key's record, or 0. */
   find(hash: number, bytes: Uint8Array, start: number, length: number): number {
     return this.#directory.find(hash | 0, bytes, start, length);
+  }
+
+  /** Hastens the next calls about keys of the first `count` hashes; keep the number it returns. */
+  touch(hashes: Int32Array, count: number): number {
+    return this.#directory.touch(hashes, count);
+  }
+
+  /** Prepares for growing to so many keys, which then takes less time, and no more memory. */
+  reserve(keys: number): void {
+    this.#directory.reserve(keys);
   }
 
   /** Adds a key, which must be absent. `expiresAt` is 0 for none. Returns the record's address. */
@@ -178,16 +189,11 @@ export class KeyIndex extends RecordReader {
       lsn,
       expiresAt,
     );
-    copyWords(
-      view,
-      keyStartAt(view, at),
-      viewNew,
-      keyStartAt(viewNew, atNew),
-      (keyLength + 3) >>> 2,
-    );
+    copyKey(view, at, viewNew, atNew);
     if (hadExpiry) this.#expiry.removeAt(view[at + EXPIRY_POSITION]!);
     else this.#expiry.add(addressNew, expiresAt);
-    return this.#replace(hash, address | 0, addressNew);
+    this.#publish(hash, address | 0, addressNew);
+    return this.#free(address | 0, addressNew);
   }
 
   /** Notes that compaction has moved a record's frame, unchanged, to another place. */
@@ -355,12 +361,7 @@ export class KeyIndex extends RecordReader {
     return this.#orderBuild !== null && this.#orderBuild.covers(hash);
   }
 
-  /** Lets everything that names a record name its copy, and frees it. Returns the final address. */
-  #replace(hash: number, address: number, addressNew: number): number {
-    this.#publish(hash, address, addressNew);
-    return this.#free(address, addressNew);
-  }
-
+  /** Lets everything that names a record name its copy. */
   #publish(hash: number, address: number, addressNew: number): void {
     this.#directory.replace(hash, address, addressNew);
     if (this.#isOrdered(hash)) this.#order!.replace(address, addressNew);

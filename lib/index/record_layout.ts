@@ -237,7 +237,13 @@ function lastWord(bytes: Uint8Array, from: number, count: number): number {
   return word;
 }
 
-/** Copies words from one record, or the key of one, to another. */
+/** Copies the key of the record at `at` to the record at `targetAt`, whose header is written. */
+export function copyKey(view: Int32Array, at: number, target: Int32Array, targetAt: number): void {
+  const words = (keyLengthAt(view, at) + 3) >>> 2;
+  copyWords(view, keyStartAt(view, at), target, keyStartAt(target, targetAt), words);
+}
+
+/** Copies words from one record to another. */
 export function copyWords(
   source: Int32Array,
   sourceStart: number,

@@ -46,7 +46,10 @@ const SPLIT_COUNT_SPREAD = Math.floor(SLOTS * 0.12);
 /** Records at which a shard that cannot split is chained: probes grow long beyond this. */
 const CHAIN_COUNT = Math.floor(SLOTS * 0.9);
 
-assert(SPLIT_COUNT_MIN + SPLIT_COUNT_SPREAD < CHAIN_COUNT, "splitting comes before chaining");
+/** More records than this are in no shard that can split. */
+export const SPLIT_COUNT_MAX = SPLIT_COUNT_MIN + SPLIT_COUNT_SPREAD;
+
+assert(SPLIT_COUNT_MAX < CHAIN_COUNT, "splitting comes before chaining");
 
 /** All shards. */
 export class ShardTable {
@@ -111,6 +114,13 @@ export class ShardTable {
       shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
     } while (shard !== 0);
     return 0;
+  }
+
+  /** Reads the bucket that a search for this hash begins with. Returns nothing of meaning. */
+  touch(root: number, hash: number): number {
+    const page = this.#shards[(root << SHARD_SHIFT) + PAGE]!;
+    const at = (page & SLAB_MASK) + ((hash & BUCKET_MASK) << BUCKET_SHIFT);
+    return this.#slabs[page >>> SLAB_SHIFT]![at]!;
   }
 
   /** Adds the address of a record whose key is absent. */
@@ -207,6 +217,7 @@ export class ShardTable {
    * those that had been pushed out of their bucket back towards it.
    */
   moveRecords(source: number, target: number, hashBit: number): void {
+    if (this.#shards[(source << SHARD_SHIFT) + COUNT] === 0) return;
     const sourcePage = this.#shards[(source << SHARD_SHIFT) + PAGE]!;
     const targetPage = this.#shards[(target << SHARD_SHIFT) + PAGE]!;
     const sourceView = this.#slabs[sourcePage >>> SLAB_SHIFT]!;

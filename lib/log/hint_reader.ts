@@ -35,6 +35,8 @@ export class HintReader {
   /** The file's header; undefined if it is damaged. */
   readonly header: HintHeader | undefined;
   problem: string | undefined;
+  /** Called before the bytes of entries that were read already are gone. */
+  beforeMove: () => void = () => {};
   buffer: ByteBuffer;
   op = 0;
   lsn = 0;
@@ -76,6 +78,7 @@ export class HintReader {
   }
 
   #readBlock(): boolean {
+    this.beforeMove();
     const { bytes, view } = this.buffer;
     if (readFully(this.#file, bytes, 0, HINT_BLOCK_HEADER_BYTES, this.#position) < 8) {
       return this.#fail("it ends too early");

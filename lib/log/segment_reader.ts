@@ -31,6 +31,8 @@ export class SegmentReader {
   offset: number;
   at = 0;
   status: FrameStatus = FRAME_OK;
+  /** Called before the bytes of frames that were read already move, or are gone. */
+  beforeMove: () => void = () => {};
 
   #file: Readable;
   #end: number;
@@ -94,6 +96,7 @@ export class SegmentReader {
   #fill(offset: number, length: number): void {
     const at = offset - this.#bufferStart;
     if (at + length <= this.#bufferLength) return;
+    this.beforeMove();
     const kept = this.#bufferLength - at;
     const previous = this.buffer.bytes;
     if (length > previous.length) this.buffer = allocateBuffer(length);

@@ -156,6 +156,7 @@ async function replayAll(
   const replay = new Replay({
     fs,
     directory,
+    logBytes: files.reduce((bytes, file) => bytes + file.size(), 0),
     nodeId,
     keydir,
     checkpoint,

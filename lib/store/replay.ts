@@ -27,11 +27,13 @@ import { readFully } from "../fs/whole_file.ts";
 import { HintReader } from "../log/hint_reader.ts";
 import { decide, findDurableOffset } from "../log/recovery.ts";
 import { Segment } from "../log/segment.ts";
+import type { SegmentReader } from "../log/segment_reader.ts";
 import { type ScanStart, SegmentScanner } from "../log/segment_scanner.ts";
 import { endOfFrames } from "../log/zero_tail.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Keydir } from "./keydir.ts";
 import { Slices } from "./pause.ts";
+import { ReplayBatch } from "./replay_batch.ts";
 import type { LoadedCheckpoint } from "./checkpoint.ts";
 import type { ReplayStats } from "./types.ts";
 
@@ -43,6 +45,8 @@ export interface ReplayContext {
   fs: FileSystem;
   /** Directory of the log. */
   directory: string;
+  /** Bytes of all segments. */
+  logBytes: number;
   nodeId: Uint8Array;
   keydir: Keydir;
   /** What of the log is in the key directory already. */
@@ -71,12 +75,12 @@ export class Replay {
   #context: ReplayContext;
   /** What the current segment's hint file covers, if that is more than there is: it was durable. */
   #hintedLength = 0;
-  #now: number;
+  #batch: ReplayBatch;
   #slices: Slices;
 
   constructor(context: ReplayContext) {
     this.#context = context;
-    this.#now = context.clock.now();
+    this.#batch = new ReplayBatch(context.keydir, context.logBytes, context.clock.now());
     this.#slices = new Slices(context.clock, SLICE_MS);
     const { checkpoint } = context;
     if (checkpoint === undefined) return;
@@ -105,6 +109,8 @@ export class Replay {
     this.stats.segments++;
     const scanner = start === undefined ? first : first.resume(start);
     await this.#scan(scanner, segment);
+    this.stats.records = this.#batch.records;
+    this.#batch.bytesBefore += size;
     this.stats.bytes += scanner.validEnd - (start?.offset ?? 0);
     segment.length = scanner.validEnd;
     segment.lastLsn = scanner.lastLsn;
@@ -129,69 +135,36 @@ export class Replay {
 
   /** Applies what the scanner finds. */
   async #scan(scanner: SegmentScanner, segment: Segment): Promise<void> {
+    const batch = this.#batch;
+    scanner.reader.beforeMove = () => batch.apply();
     let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
     while (scanner.next()) {
-      this.#applyFrame(scanner, segment);
+      this.#addFrame(scanner.reader, segment);
       if (--untilClockReading === 0) {
         untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
         if (this.#slices.over) await this.#slices.pause();
       }
     }
+    batch.apply();
   }
 
-  #applyFrame(scanner: SegmentScanner, segment: Segment): void {
-    const { reader } = scanner;
-    const { header, at, buffer } = reader;
+  #addFrame({ header, at, buffer, offset }: SegmentReader, segment: Segment): void {
+    const { op, keyLength, frameLength, lsn } = header;
     const keyStart = at + FRAME_HEADER_BYTES;
-    const expiresAt = header.op === OP_SET_EXPIRING
-      ? readU64(buffer.view, keyStart + header.keyLength)
-      : 0;
-    this.#apply(
-      header.op,
+    const crc = readFrameCrc(buffer.view, at, frameLength);
+    const expiresAt = op === OP_SET_EXPIRING ? readU64(buffer.view, keyStart + keyLength) : 0;
+    this.#batch.add(
+      op,
       buffer.bytes,
       keyStart,
-      header.keyLength,
+      keyLength,
       segment,
-      reader.offset,
-      header.frameLength,
-      readFrameCrc(buffer.view, at, header.frameLength),
-      header.lsn,
+      offset,
+      frameLength,
+      crc,
+      lsn,
       expiresAt,
     );
-  }
-
-  #apply(
-    op: number,
-    bytes: Uint8Array,
-    keyStart: number,
-    keyLength: number,
-    segment: Segment,
-    offset: number,
-    frameLength: number,
-    crc: number,
-    lsn: number,
-    expiresAt: number,
-  ): void {
-    const { keydir } = this.#context;
-    const hash = keydir.index.hash(bytes, keyStart, keyLength);
-    this.stats.records++;
-    // An expired value hides older ones of its key, just as a delete does.
-    if (op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now)) {
-      keydir.delete(hash, bytes, keyStart, keyLength);
-    } else {
-      keydir.set(
-        hash,
-        bytes,
-        keyStart,
-        keyLength,
-        segment,
-        offset,
-        frameLength,
-        crc,
-        lsn,
-        expiresAt,
-      );
-    }
   }
 
   /** Applies a segment's hint file; undefined if there is none that can be believed. */
@@ -245,10 +218,12 @@ export class Replay {
   }
 
   async #applyHint(hint: HintReader, segment: Segment, start: ScanStart): Promise<void> {
+    const batch = this.#batch;
+    hint.beforeMove = () => batch.apply();
     let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
     while (hint.next()) {
       if (hint.op === OP_DELETE) start.tombstoneBytes += hint.frameLength;
-      this.#apply(
+      batch.add(
         hint.op,
         hint.buffer.bytes,
         hint.keyStart,
@@ -265,6 +240,7 @@ export class Replay {
         if (this.#slices.over) await this.#slices.pause();
       }
     }
+    batch.apply();
   }
 
   /** Acts on what the scan found: nothing to do, a tail to cut off, or a log to refuse. */

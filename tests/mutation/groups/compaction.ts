@@ -4,7 +4,7 @@ import type { MutantGroup } from "../mutant.ts";
 
 const COMPACTION = "lib/store/compaction.ts";
 const POLICY = "lib/store/compaction_policy.ts";
-const REPLAY = "lib/store/replay.ts";
+const REPLAY_BATCH = "lib/store/replay_batch.ts";
 const OUTPUT = "lib/store/compaction_output.ts";
 
 export const compactionMutants: MutantGroup = {
@@ -125,7 +125,7 @@ export const compactionMutants: MutantGroup = {
     },
     {
       name: "expired: at opening it hides nothing",
-      file: REPLAY,
+      file: REPLAY_BATCH,
       find: "op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now)",
       replace: "op === OP_DELETE",
       why: "it must be gone at opening, and the figures exact",
@@ -133,11 +133,10 @@ export const compactionMutants: MutantGroup = {
     },
     {
       name: "expired: at opening it is skipped",
-      file: REPLAY,
-      find:
-        "    if (op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now)) {\n      keydir.delete",
+      file: REPLAY_BATCH,
+      find: "    const at = this.#count++;\n",
       replace:
-        "    if (op === OP_SET_EXPIRING && expiresAt <= this.#now) return;\n    if (op === OP_DELETE) {\n      keydir.delete",
+        "    if (op === OP_SET_EXPIRING && expiresAt <= this.#now) return;\n    const at = this.#count++;\n",
       why: "an older value would come back",
       tests: ["store/resurrection", "store/expiry"],
     },

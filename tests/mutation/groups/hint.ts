@@ -12,6 +12,14 @@ export const hintMutants: MutantGroup = {
   name: "hint files",
   mutants: [
     {
+      name: "records that wait when the next block is read",
+      file: READER,
+      find: "    this.beforeMove();\n",
+      replace: "",
+      why: "entries would be taken for those of other keys",
+      tests: ["store/replay_batch"],
+    },
+    {
       name: "number of entries at the end",
       file: READER,
       find: '      if (crc !== this.#entryCount) return this.#fail("entries are missing");\n',

@@ -11,6 +11,30 @@ export const openingMutants: MutantGroup = {
   name: "lock, opening, readOnly",
   mutants: [
     {
+      name: "replay: records that wait when the buffer moves",
+      file: "lib/log/segment_reader.ts",
+      find: "    this.beforeMove();\n",
+      replace: "",
+      why: "records would be taken for those of other keys",
+      tests: ["store/replay_batch"],
+    },
+    {
+      name: "replay: records that wait when others come from elsewhere",
+      file: "lib/store/replay_batch.ts",
+      find: " || bytes !== this.#bytes",
+      replace: "",
+      why: "after a hint file that cannot be read, entries would get keys of the segment",
+      tests: ["store/replay_batch"],
+    },
+    {
+      name: "replay: records that wait at the end of a segment",
+      file: "lib/store/replay.ts",
+      find: "    batch.apply();\n  }\n\n  #addFrame",
+      replace: "  }\n\n  #addFrame",
+      why: "the last records of a log would be missing",
+      tests: ["store/replay", "store/replay_batch"],
+    },
+    {
       name: "lock: not taken",
       file: LOCK,
       find: "  const lock = fs.lock(path);\n",
