@@ -48,7 +48,8 @@ const COUNT_MAX = 100_000_000;
 export const HELP = `deno task bench [options]
 
   --only ROW[,ROW]     rows of the table, by the beginning of their names
-  --part PART[,PART]   instead of the table: scale, sizes, stalls, amplification, startup, threads, or all
+  --part PART[,PART]   instead of the table: scale, sizes, stalls, memory, amplification, startup,
+                       threads, or all
   --peers NAME[,NAME]  only these beside Cairn, or none; keeps no results
   --runtime NAME       bun or deno; both unless told
   --keys N             keys where the table says a million (${FULL.keys})
