@@ -64,6 +64,8 @@ const LAYERS: Record<string, { imports: string[]; packages: string[] }> = {
       "lib/clock.ts",
       "lib/server/http/mod.ts",
       "lib/server/tcp/mod.ts",
+      "lib/server/http/threads/mod.ts",
+      "lib/server/tcp/threads/mod.ts",
     ],
     packages: ["commander", "@logtape/logtape", "modern-tar", "csv-parse", "markdown-table"],
   },

@@ -8,10 +8,10 @@ import type {
   Handler,
   HostRules,
   Listener,
-  RequestCount,
   Telemetry,
   TlsFiles,
 } from "../server/http/mod.ts";
+import type { RequestCount } from "../server/http/threads/mod.ts";
 import { CliError } from "./cli_error.ts";
 import { connectionLimit } from "./connection_limit.ts";
 import { EXIT_CODE } from "./exit_code.ts";

@@ -56,7 +56,10 @@ export async function startTcpServer(
   const where = { hostname, port };
   try {
     // Not shared at first: else others of the same user could be listening on it already.
-    if (isShared) where.port = await tcp.freePort(where);
+    if (isShared) {
+      const { freePort } = await import("../server/tcp/threads/mod.ts");
+      where.port = await freePort(where);
+    }
     const bound = await server.listen({
       ...where,
       reusePort: isShared,

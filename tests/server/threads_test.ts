@@ -3,16 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvReader, KvStore } from "../../lib/mod.ts";
+import { AccessControl, ChangeFeeds, createApp, Telemetry } from "../../lib/server/http/mod.ts";
 import {
-  AccessControl,
-  ChangeFeeds,
-  createApp,
   hostRequests,
   type HttpThreadPort,
   ReadingFront,
   RequestCount,
-  Telemetry,
-} from "../../lib/server/http/mod.ts";
+} from "../../lib/server/http/threads/mod.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { linkedPorts } from "../tcp/reading_service.ts";
 import { TestClock } from "../support/test_clock.ts";

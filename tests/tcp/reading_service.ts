@@ -1,12 +1,8 @@
 /** A TCP service whose connections are accepted by another thread's half, here on the same thread. */
 
 import { KvReader } from "../../lib/mod.ts";
-import {
-  ReadingServer,
-  type TcpServerOptions,
-  Telemetry,
-  type ThreadPort,
-} from "../../lib/server/tcp/mod.ts";
+import { type TcpServerOptions, Telemetry } from "../../lib/server/tcp/mod.ts";
+import { ReadingServer, type ThreadPort } from "../../lib/server/tcp/threads/mod.ts";
 import { MemoryTransport } from "./memory_transport.ts";
 import { TcpService } from "./tcp_service.ts";
 

@@ -165,9 +165,8 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   }
 
   // Loaded here, so that the other commands start without it.
-  const { AccessControl, RequestCount, shareResponseMemory, Telemetry } = await import(
-    "../../server/http/mod.ts"
-  );
+  const { AccessControl, Telemetry } = await import("../../server/http/mod.ts");
+  const { RequestCount, shareResponseMemory } = await import("../../server/http/threads/mod.ts");
   const access = tokens === undefined ? undefined : new AccessControl(tokens);
   if (tls !== undefined) warnOfExpiry(tls);
   const telemetry = new Telemetry({ program: buildInfo() });

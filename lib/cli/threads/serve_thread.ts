@@ -4,8 +4,8 @@ import type { LogRecord } from "@logtape/logtape";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../clock.ts";
 import { KvReader } from "../../mod.ts";
-import type { HttpThreadPort } from "../../server/http/mod.ts";
-import type { ThreadPort } from "../../server/tcp/mod.ts";
+import type { HttpThreadPort } from "../../server/http/threads/mod.ts";
+import type { ThreadPort } from "../../server/tcp/threads/mod.ts";
 import { buildInfo } from "../build_info.ts";
 import { connectionLimit } from "../connection_limit.ts";
 import { hostRules, warnOfConnections } from "../http_server.ts";
@@ -78,20 +78,21 @@ class ServeThread {
 
 async function listen(data: ServeThreadData) {
   const http = await import("../../server/http/mod.ts");
-  const tcp = await import("../../server/tcp/mod.ts");
+  const httpThreads = await import("../../server/http/threads/mod.ts");
+  const tcpThreads = await import("../../server/tcp/threads/mod.ts");
   const { number, threads, tls, tokens, slowRequestMs } = data;
   const reader = KvReader.attach(data.store);
   const telemetry = new http.Telemetry({ program: buildInfo() });
   const access = tokens === undefined ? undefined : new http.AccessControl(tokens);
-  http.shareResponseMemory(1 / threads);
+  httpThreads.shareResponseMemory(1 / threads);
   const { hostname, port } = data.http;
-  const front = new http.ReadingFront({
+  const front = new httpThreads.ReadingFront({
     rules: hostRules(http, { ...data.http, tls }, port),
     reader,
     telemetry,
     access,
     slowRequestMs,
-    count: new http.RequestCount(data.counts, number),
+    count: new httpThreads.RequestCount(data.counts, number),
     port: data.httpPort as MessagePort as HttpThreadPort,
   });
   const connections = connectionLimit(http.descriptorsMaxOf, warnOfConnections);
@@ -104,7 +105,7 @@ async function listen(data: ServeThreadData) {
     ...(connections !== undefined && { connections }),
   });
   if (data.tcp === undefined) return { telemetry, access, listener, front, tcpServer: undefined };
-  const tcpServer = new tcp.ReadingServer({
+  const tcpServer = new tcpThreads.ReadingServer({
     reader,
     telemetry,
     port: data.tcpPort as MessagePort as ThreadPort,

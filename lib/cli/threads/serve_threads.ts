@@ -51,7 +51,7 @@ export class ServeThreads {
 
   /** Resolves when all of them listen; throws a CliError if one cannot. */
   static async start(options: ServeThreadsOptions): Promise<ServeThreads> {
-    const { hostRequests } = await import("../../server/http/mod.ts");
+    const { hostRequests } = await import("../../server/http/threads/mod.ts");
     const { store, httpServer, tcpServer, telemetry, pendingRequests, ...rest } = options;
     const handle = store.share();
     const threads = Array.from({ length: options.threads - 1 }, (_none, index) => {

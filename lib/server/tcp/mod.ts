@@ -11,7 +11,6 @@ export type { ProgramInfo } from "../telemetry/process_metrics.ts";
 export { Telemetry, type TelemetryOptions } from "../telemetry/telemetry.ts";
 export type { TlsFiles } from "../tls_files.ts";
 export type { SessionFactory, TcpLimits } from "./connection_context.ts";
-export { freePort } from "./listen.ts";
 export type { Reply, ReplyEncoder } from "./resp/reply.ts";
 export type { Session, SessionConnection } from "./resp/session.ts";
 export {
@@ -20,6 +19,4 @@ export {
   TcpServer,
   type TcpServerOptions,
 } from "./tcp_server.ts";
-export type { ThreadPort } from "./threads/frames.ts";
-export { ReadingServer, type ReadingServerOptions } from "./threads/reading_server.ts";
 export type { Transport, TransportEvents } from "./transport.ts";

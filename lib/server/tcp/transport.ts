@@ -23,7 +23,11 @@ export interface Transport {
   close(): void;
   /** Cuts the connection off at once. */
   destroy(): void;
-  /** Told at the end of each turn of the connection. */
+  /**
+   * Told at the end of each turn of the connection.
+   *
+   * @internal
+   */
   turned?(connection: TurnedConnection): void;
 }
 
