@@ -157,6 +157,17 @@ export class KvReader implements Disposable {
     return this.#locate(this.#encode(key));
   }
 
+  /**
+   * As {@link getSync}, but null for a value of more than `valueBytesMax` bytes, which is not read.
+   *
+   * @internal
+   */
+  getShort(key: KeyInput, valueBytesMax: number): Uint8Array | null | undefined {
+    const length = this.#encode(key);
+    if (!this.#locate(length)) return undefined;
+    return valueLengthOf(this.#index, length) > valueBytesMax ? null : this.#read(length);
+  }
+
   /** A key's version, expiry and size of value; undefined if it does not exist. Reads no file. */
   stat(key: KeyInput): KeyInfo | undefined {
     const length = this.#encode(key);

@@ -39,9 +39,11 @@ export class ReadingService implements AsyncDisposable {
     this.reader = KvReader.attach(main.store.share(), { fileSystem });
     const { reader, read, telemetry } = this;
     const noting = {
-      getSync(key: Uint8Array) {
-        read.push(new TextDecoder().decode(key));
-        return reader.getSync(key);
+      getShort: (key: Uint8Array, valueBytesMax: number) => {
+        this.looks++;
+        const value = reader.getShort(key, valueBytesMax);
+        if (value instanceof Uint8Array) read.push(new TextDecoder().decode(key));
+        return value;
       },
       getEntrySync: (key: Uint8Array) => reader.getEntrySync(key),
       stat: (key: Uint8Array) => {

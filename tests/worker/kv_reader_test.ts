@@ -35,6 +35,10 @@ async function assertAlike(reader: KvReader, store: KvStore, key: string): Promi
   assert.deepEqual(reader.getSync(key), entry?.value, key);
   assert.deepEqual(await reader.get(key), entry?.value, key);
   assert.equal(reader.has(key), entry !== undefined, key);
+  assert.deepEqual(reader.stat(key), store.stat(key), key);
+  const size = entry?.value.length ?? 0;
+  assert.deepEqual(reader.getShort(key, size), entry?.value, key);
+  assert.equal(reader.getShort(key, size - 1), entry === undefined ? undefined : null, key);
 }
 
 for (const [name, durability] of DURABILITIES) {

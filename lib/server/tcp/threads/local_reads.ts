@@ -5,9 +5,7 @@ import type { Entry, KeyInfo } from "../../../mod.ts";
 import type { ResultCounts } from "../../telemetry/operation_counts.ts";
 import { respCommand, textCommand } from "../command_counts.ts";
 import type { ReplyBuffer } from "../reply_buffer.ts";
-import { keysOf } from "../resp/command.ts";
-import type { DataCommand } from "../resp/command.ts";
-import { fitsArity } from "../resp/command.ts";
+import { type DataCommand, fitsArity, keysOf } from "../resp/command.ts";
 import { COMMAND_TABLE } from "../resp/command_table.ts";
 import { Keyspace, type KeyspaceLimits } from "../resp/keyspace.ts";
 import { RespEncoder } from "../resp/resp_encoder.ts";
@@ -24,7 +22,7 @@ const TEXT_GET = textCommand("GET");
 
 /** What reads; a `KvReader` is one. */
 export interface LocalReader {
-  getSync(key: Uint8Array): Uint8Array | undefined;
+  getShort(key: Uint8Array, valueBytesMax: number): Uint8Array | null | undefined;
   getEntrySync(key: Uint8Array): Entry | undefined;
   stat(key: Uint8Array): KeyInfo | undefined;
 }
@@ -111,11 +109,9 @@ export class LocalReads {
 
   /** The value; undefined if there is none, null if it is not for us to read. */
   #get(key: Uint8Array): Uint8Array | undefined | null {
-    const { reader } = this.#context;
     try {
-      const info = reader.stat(key);
-      if (info !== undefined && info.size > VALUE_BYTES_MAX) return null;
-      return this.#counted(info === undefined ? undefined : reader.getSync(key));
+      const value = this.#context.reader.getShort(key, VALUE_BYTES_MAX);
+      return value === null ? null : this.#counted(value);
     } catch {
       return null;
     }
