@@ -6,9 +6,13 @@ import type { Clock } from "../clock.ts";
 export const RECORDS_BETWEEN_CLOCK_READINGS = 16;
 
 /** Slices of work that nobody waits for: each request that comes meanwhile waits for one, or a few. */
-const BACKGROUND_SLICE_MS = 0.1;
+const BACKGROUND_SLICE_MS_MIN = 0.1;
+/** However long the turns of others are: a stall of more would be felt. */
+const BACKGROUND_SLICE_MS_MAX = 4;
 /** After a slice others have so many times as long, if they need it. */
 const OTHERS_SHARE = 3;
+/** The same while work piles up. */
+const OTHERS_SHARE_LATE = 1;
 /** A turn of the event loop as short as this was needed by nobody. */
 const IDLE_TURN_MS = 0.02;
 
@@ -31,33 +35,51 @@ export class Slices {
 
   /** Lets everything else that waits have its turn, then begins the next slice. */
   async pause(): Promise<void> {
-    await new Promise<void>((resolve) => this.#clock.defer(resolve));
-    this.#deadline = this.#clock.monotonic() + this.#sliceMs;
+    await this.turn();
+    this.begin(this.#sliceMs);
+  }
+
+  /** Lets everything else that waits have its turn. */
+  protected turn(): Promise<void> {
+    return new Promise<void>((resolve) => this.#clock.defer(resolve));
+  }
+
+  /** Begins a slice. */
+  protected begin(sliceMs: number): void {
+    this.#deadline = this.#clock.monotonic() + sliceMs;
   }
 }
 
-/** Slices of work that nobody waits for: short ones, and few while the event loop is busy. */
+/**
+ * Slices of background work, which has its share of a busy event loop and all of an idle one. They are
+ * short where others have short turns, and with long ones they grow, or a load of long turns would
+ * leave the work behind for ever.
+ */
 export class BackgroundSlices extends Slices {
   #time: () => number;
   #isLate: () => boolean;
 
-  /** While `isLate` says that work piles up, there is a slice in every turn of the event loop. */
+  /** While `isLate` says that work piles up, the share is larger, and each turn has a slice. */
   constructor(clock: Clock, isLate: () => boolean) {
-    super(clock, BACKGROUND_SLICE_MS);
+    super(clock, BACKGROUND_SLICE_MS_MIN);
     this.#time = () => clock.monotonic();
     this.#isLate = isLate;
   }
 
   /** As {@link Slices.pause}; it takes several turns of the event loop while others need them. */
   override async pause(): Promise<void> {
-    if (this.#isLate()) return await super.pause();
-    let turnEnd = this.#time();
-    const othersEnd = turnEnd + OTHERS_SHARE * BACKGROUND_SLICE_MS;
-    for (let turnMs = Infinity; turnMs > IDLE_TURN_MS && turnEnd < othersEnd;) {
-      const turnBegin = turnEnd;
-      await super.pause();
+    const begin = this.#time();
+    const isLate = this.#isLate();
+    const share = isLate ? OTHERS_SHARE_LATE : OTHERS_SHARE;
+    const othersEnd = begin + share * BACKGROUND_SLICE_MS_MIN;
+    let turnBegin: number;
+    let turnEnd = begin;
+    do {
+      turnBegin = turnEnd;
+      await this.turn();
       turnEnd = this.#time();
-      turnMs = turnEnd - turnBegin;
-    }
+    } while (!isLate && turnEnd - turnBegin > IDLE_TURN_MS && turnEnd < othersEnd);
+    const sliceMs = (turnEnd - begin) / share;
+    this.begin(Math.min(BACKGROUND_SLICE_MS_MAX, Math.max(BACKGROUND_SLICE_MS_MIN, sliceMs)));
   }
 }

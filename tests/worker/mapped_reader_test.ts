@@ -122,8 +122,8 @@ test("reader: an fsync that ends when there is a newer segment tells nothing abo
   );
   using reader = attach();
   using gate = new Gate();
-  store.setSync("a", pattern(2_900_000));
   base.beforeSyncAsync = () => gate.pass();
+  store.setSync("a", pattern(2_900_000));
   const flushed = store.flush();
   store.setSync("b", pattern(500_000));
   assert.equal(store.stats().segments, 2);
