@@ -247,7 +247,7 @@ export const compactionMutants: MutantGroup = {
       name: "inputs removed before ACTIVE is replaced",
       file: COMPACTION,
       find: "      active.replace(remaining, ",
-      replace: `      removeDurably(
+      replace: `      await removeDurablyAsync(
         this.#context.fs,
         this.#context.directory,
         inputs.flatMap(({ fileId }) => [segmentName(fileId), hintName(fileId)]),
