@@ -32,16 +32,35 @@ function figuresOf(phase: string, samples: Samples): Figures {
   };
 }
 
-/** The same load on nothing: what the runtime and the machine stall by themselves. */
-function watchNothing(turns: number): Promise<Samples> {
-  const value = makeValue(100);
-  const map = new Map<string, Uint8Array>();
-  let left = turns;
+/** What an index takes for a key of 16 bytes, about. */
+const INDEX_BYTES_PER_KEY = 54;
+const SLAB_BYTES = 16 << 20;
+
+/**
+ * The same load on nothing: what the runtime and the machine stall by themselves. It holds as much
+ * shared memory as the index of all keys, since runtimes collect garbage, and clear it away, in
+ * larger steps the more memory there is.
+ */
+function watchNothing(keys: number, value: Uint8Array): Promise<Samples> {
+  const slabs: Uint8Array[] = [];
+  while (slabs.length * SLAB_BYTES < keys * INDEX_BYTES_PER_KEY) {
+    slabs.push(new Uint8Array(new SharedArrayBuffer(SLAB_BYTES)).fill(1));
+  }
+  const order = new NumberShuffle(keys, 1);
+  let version = 0;
+  // deno-lint-ignore require-await -- a store's method returns a promise, too
+  const set = async (_key: string, bytes: Uint8Array) => {
+    slabs[0]!.set(bytes);
+    return { version: ++version, created: true };
+  };
+  const ignore = () => {};
+  let left = keys;
   return watch(() => {
     for (let each = 0; each < OPERATIONS_PER_TURN; each++) {
-      map.set(keyOf(left * OPERATIONS_PER_TURN + each & 0xfff), value.slice());
+      set(keyOf(order.next()), value).catch(ignore);
     }
-    return left-- === 0;
+    left -= OPERATIONS_PER_TURN;
+    return left <= 0;
   });
 }
 
@@ -61,7 +80,7 @@ export async function pauses(input: TaskInput): Promise<Figures> {
     left -= OPERATIONS_PER_TURN;
     return left <= 0;
   };
-  const machine = await watchNothing(Math.ceil(keys / OPERATIONS_PER_TURN / 4));
+  const machine = await watchNothing(keys, value);
   left = keys;
   const growing = await watch(setSome);
   left = keys * OVERWRITTEN_SHARE;

@@ -19,7 +19,7 @@ import type { SharedDurableWriter } from "./shared_durable.ts";
 import type { SharedTailWriter } from "./shared_tail.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 
-const BUFFER_BYTES_MAX = 1 << 20;
+const BUFFER_BYTES_MAX = 256 << 10;
 
 /** The one writer of a log. After a failed write or fsync it refuses everything. */
 export class LogWriter {
