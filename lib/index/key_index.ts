@@ -47,6 +47,7 @@ import {
   writeKey,
 } from "./record_layout.ts";
 import type { SharedIndex } from "./shared_index.ts";
+import type { SlabOptions } from "./slab_growth.ts";
 
 /** The index of all keys. */
 export class KeyIndex extends RecordReader {
@@ -62,8 +63,8 @@ export class KeyIndex extends RecordReader {
   #keyBytes = 0;
 
   /** Creates an empty index; the seed is to be random where keys may come from an adversary. */
-  constructor(options: { hashSeed: number; slabFirst?: number }) {
-    const pool = new PagePool(options.slabFirst);
+  constructor(options: { hashSeed: number } & SlabOptions) {
+    const pool = new PagePool(options);
     super(pool.slabs);
     this.#hashSeed = options.hashSeed | 0;
     this.#pool = pool;
@@ -304,10 +305,10 @@ export class KeyIndex extends RecordReader {
    * Reads an index that was saved, and yields after each page of memory. The image's reader throws
    * if it is not one, and where it says so.
    */
-  static *load(image: IndexImageReader, slabFirst = 0): Generator<void, KeyIndex> {
+  static *load(image: IndexImageReader, slabs: SlabOptions = {}): Generator<void, KeyIndex> {
     const [layout, hashSeed] = readWords(image, 2);
     image.expect(layout === INDEX_LAYOUT, "it is of another version of Cairn");
-    const index = new KeyIndex({ hashSeed: hashSeed!, slabFirst });
+    const index = new KeyIndex({ hashSeed: hashSeed!, ...slabs });
     const [size, keyBytesLow, keyBytesHigh] = readWords(image, 3);
     index.#size = size!;
     index.#keyBytes = (keyBytesLow! >>> 0) + keyBytesHigh! * 2 ** 32;
@@ -339,7 +340,7 @@ export class KeyIndex extends RecordReader {
 
   /** Bytes of memory that the index has taken, including what it keeps for reuse. */
   memoryBytes(): number {
-    return this.#pool.pagesTouched * PAGE_BYTES + this.#bookkeepingBytes();
+    return this.#pool.pagesTaken * PAGE_BYTES + this.#bookkeepingBytes();
   }
 
   /** Bytes of memory in use; the rest of {@link KeyIndex.memoryBytes} is free for reuse. */

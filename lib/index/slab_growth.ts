@@ -19,6 +19,23 @@ export const SLABS_MAX = 1024;
 /** Slabs in one buffer: 1 GiB, well below what any runtime allows. */
 const SLABS_PER_REGION = 64;
 
+/** What is to be known of slabs when an index is made. */
+export interface SlabOptions {
+  /** Leaves lower slabs out, so that tests reach high addresses. */
+  slabFirst?: number | undefined;
+  /**
+   * Makes a slab that nobody uses yet quicker to use, while the one before it is filled. Undefined if
+   * that cannot be done, here or at all.
+   */
+  prepareSlab?: ((slab: Int32Array) => SlabPreparation | undefined) | undefined;
+}
+
+/** What makes a slab ready. Until it says that it is done, nobody else may use the slab. */
+export interface SlabPreparation {
+  /** Whether it is done; it only goes on when this is asked. */
+  isReady(): boolean;
+}
+
 /** The reserved memory, as it is given to other threads. */
 export interface SlabGrowthMemory {
   /** Number of the first slab that lies in here. */

@@ -10,6 +10,7 @@ import type { CheckpointSegment } from "../format/checkpoint.ts";
 import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
 import { CHECKPOINT_NAME, joinPath } from "../format/filename.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
+import { LargePages } from "../fs/large_pages.ts";
 import { KeyIndex } from "../index/key_index.ts";
 import { bindCheckpoint, type BoundCheckpoint } from "../log/checkpoint_binding.ts";
 import { CheckpointProblem, CheckpointReader } from "../log/checkpoint_reader.ts";
@@ -83,7 +84,7 @@ export async function loadCheckpoint(
 
 async function readIndex(reader: CheckpointReader, clock: Clock): Promise<KeyIndex> {
   const slices = new Slices(clock, READING_SLICE_MS);
-  const steps = KeyIndex.load(reader);
+  const steps = KeyIndex.load(reader, { prepareSlab: LargePages.prepare });
   for (;;) {
     const step = steps.next();
     if (step.done === true) {

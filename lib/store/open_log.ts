@@ -15,6 +15,7 @@ import { encodeNodeId, formatNodeId, parseNodeId } from "../format/node_id.ts";
 import { removeDurably, replaceDurably } from "../fs/durable.ts";
 import type { File, FileLock, FileSystem } from "../fs/file_system.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
+import { LargePages } from "../fs/large_pages.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { KeyIndex } from "../index/key_index.ts";
 import { ActiveFile, readActive } from "../log/active_file.ts";
@@ -195,7 +196,8 @@ async function replayAll(
 function emptyIndex(options: ResolvedOptions): KeyIndex {
   const seed = new Uint8Array(4);
   options.random.fill(seed);
-  return new KeyIndex({ hashSeed: new DataView(seed.buffer).getInt32(0) });
+  const hashSeed = new DataView(seed.buffer).getInt32(0);
+  return new KeyIndex({ hashSeed, prepareSlab: LargePages.prepare });
 }
 
 /**

@@ -52,7 +52,7 @@ export function save(index: KeyIndex): Image {
 
 /** Reads it back. */
 export function load(image: Image, slabFirst = 0): KeyIndex {
-  const steps = KeyIndex.load(image.rewind(), slabFirst);
+  const steps = KeyIndex.load(image.rewind(), { slabFirst });
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
