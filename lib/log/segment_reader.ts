@@ -1,6 +1,7 @@
 /** Reads the frames of one segment from front to back, whole and checked, or stops and says why. */
 
 import { type Readable, readFully } from "../fs/whole_file.ts";
+import { FrameRun } from "../format/frame_run.ts";
 import {
   allocateBuffer,
   type ByteBuffer,
@@ -41,6 +42,9 @@ export class SegmentReader {
   #bufferStart: number;
   #bufferLength = 0;
   #nextOffset: number;
+  /** The current frame and those behind it whose checksums were looked at together, and their end. */
+  readonly #run = new FrameRun();
+  #runEnd = 0;
 
   /** Reads `file` from `start` to `end`: the frames that begin before `framesEnd`. */
   constructor(
@@ -86,10 +90,18 @@ export class SegmentReader {
     this.#fill(offset, frameLength);
     this.at = offset - this.#bufferStart;
     if (this.#bufferLength - this.at < frameLength) return FRAME_SHORT;
-    return readFrameCrc(this.buffer.view, this.at, frameLength) ===
-        computeFrameCrc(this.buffer.bytes, this.at, frameLength)
-      ? FRAME_OK
-      : FRAME_BAD_CRC;
+    return this.#checksumHolds(offset, frameLength) ? FRAME_OK : FRAME_BAD_CRC;
+  }
+
+  #checksumHolds(offset: number, frameLength: number): boolean {
+    const run = this.#run;
+    if (offset >= this.#runEnd) {
+      run.check(this.buffer, this.at, this.#bufferLength);
+      this.#runEnd = offset + run.end - this.at;
+    }
+    return run.isSound ||
+      readFrameCrc(this.buffer.view, this.at, frameLength) ===
+        computeFrameCrc(this.buffer.bytes, this.at, frameLength);
   }
 
   /** Makes `length` bytes from `offset` available in the buffer. */

@@ -115,6 +115,21 @@ test("every bit of a frame counts", () => {
   }
 });
 
+test("damage is found at its frame, however many there are", () => {
+  const builder = new SegmentBuilder();
+  for (let i = 0; i < 900; i++) builder.record(`key ${i}`, "x".repeat(100));
+  const { bytes } = builder;
+  const frames = framesOf(bytes);
+  for (let i = 0; i < frames.length; i += 17) {
+    const { offset, end } = frames[i]!;
+    const damaged = withBitFlipped(bytes, 8 * (end - 50));
+    const reader = new SegmentReader(memoryFile(damaged), 0, damaged.length);
+    assert.equal(frameStarts(reader).length, i);
+    assert.equal(reader.status, FRAME_BAD_CRC);
+    assert.equal(reader.offset, offset);
+  }
+});
+
 test("hostile lengths are refused before there is a buffer for them", () => {
   const lengths = [0, 1, 65_536, 65_537, 1 << 30, (1 << 30) + 1, 2 ** 31, 2 ** 32 - 1];
   for (let op = 0; op < 6; op++) {

@@ -9,14 +9,30 @@ export const checksumMutants: MutantGroup = {
   name: "checksums",
   mutants: [
     {
-      name: "frames read in order",
+      name: "frames read in order: a single one",
       file: "lib/log/segment_reader.ts",
-      find: `    return readFrameCrc(this.buffer.view, this.at, frameLength) ===
-        computeFrameCrc(this.buffer.bytes, this.at, frameLength)
-      ? FRAME_OK
-      : FRAME_BAD_CRC;`,
-      replace: "    return FRAME_OK;",
+      find: `    return run.isSound ||
+      readFrameCrc(this.buffer.view, this.at, frameLength) ===
+        computeFrameCrc(this.buffer.bytes, this.at, frameLength);`,
+      replace:
+        "    return run.isSound || readFrameCrc(this.buffer.view, this.at, frameLength) >= 0;",
       why: "damage would be taken for records",
+      tests: ["log/segment_reader"],
+    },
+    {
+      name: "frames read in order: many together",
+      file: "lib/format/frame_run.ts",
+      find: "      this.isSound = crc32(bytes.subarray(start, at)) === expected;\n",
+      replace: "      this.isSound = crc32(bytes.subarray(start, at)) !== ~expected;\n",
+      why: "damage would be taken for records",
+      tests: ["format/frame_run", "log/segment_reader"],
+    },
+    {
+      name: "frames read in order: those behind others that were checked",
+      file: "lib/log/segment_reader.ts",
+      find: "    if (offset >= this.#runEnd) {\n",
+      replace: "    if (offset >= this.#runEnd && !run.isSound) {\n",
+      why: "only the beginning of a segment would be checked",
       tests: ["log/segment_reader"],
     },
     {
