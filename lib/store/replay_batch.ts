@@ -13,6 +13,9 @@ const RECORDS_MAX = 32;
 const KEYS_MIN = 4096;
 /** It is prepared for so many times the keys that there are, at most: nobody knows what will come. */
 const GROWTH_MAX = 4;
+/** Up to this many keys it may be for more times as many: room for them takes 8 MiB at most. */
+const KEYS_EARLY = 1 << 20;
+const GROWTH_EARLY_MAX = 64;
 
 /** Applies records to the key directory, in the order in which they were added. */
 export class ReplayBatch {
@@ -129,7 +132,8 @@ export class ReplayBatch {
     const bytesDone = this.bytesBefore + offset;
     const growth = (size - this.#keysAtStart) / bytesDone;
     const expected = size + growth * Math.max(0, this.#logBytes - bytesDone);
-    index.reserve(Math.min(expected, size * GROWTH_MAX));
+    const early = Math.min(KEYS_EARLY, size * GROWTH_EARLY_MAX);
+    index.reserve(Math.min(expected, Math.max(early, size * GROWTH_MAX)));
     this.#keysNext = size * 2;
   }
 }
