@@ -13,9 +13,9 @@ const RECORDS_MAX = 32;
 const KEYS_MIN = 4096;
 /** It is prepared for so many times the keys that there are, at most: nobody knows what will come. */
 const GROWTH_MAX = 4;
-/** Up to this many keys it may be for more times as many: room for them takes 8 MiB at most. */
-const KEYS_EARLY = 1 << 20;
-const GROWTH_EARLY_MAX = 64;
+/** With so many keys it may be more, up to a million: even if none of them came, that is 8 MiB. */
+const KEYS_MANY = 1 << 14;
+const KEYS_AHEAD = 1 << 20;
 
 /** Applies records to the key directory, in the order in which they were added. */
 export class ReplayBatch {
@@ -132,8 +132,8 @@ export class ReplayBatch {
     const bytesDone = this.bytesBefore + offset;
     const growth = (size - this.#keysAtStart) / bytesDone;
     const expected = size + growth * Math.max(0, this.#logBytes - bytesDone);
-    const early = Math.min(KEYS_EARLY, size * GROWTH_EARLY_MAX);
-    index.reserve(Math.min(expected, Math.max(early, size * GROWTH_MAX)));
+    const keysMax = Math.max(size * GROWTH_MAX, size < KEYS_MANY ? 0 : KEYS_AHEAD);
+    index.reserve(Math.min(expected, keysMax));
     this.#keysNext = size * 2;
   }
 }

@@ -124,3 +124,15 @@ test("the index is made ready for the keys to come, and for no more", () => {
   same.batch.apply();
   assert.equal(few.index.usedBytes(), same.index.usedBytes());
 });
+
+test("what the index is made ready for in vain takes little", () => {
+  const keys = 20_000;
+  const long = batchOf(2 ** 40);
+  const plain = batchOf(1);
+  for (const { batch, add } of [long, plain]) {
+    for (let number = 0; number < keys; number++) add(number);
+    batch.apply();
+  }
+  const inVain = long.index.usedBytes() - plain.index.usedBytes();
+  assert.ok(inVain > 0 && inVain <= 8 << 20, `${inVain} bytes`);
+});
