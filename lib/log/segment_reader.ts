@@ -80,6 +80,21 @@ export class SegmentReader {
     return true;
   }
 
+  /** Where in the buffer the next frame begins. */
+  get nextAt(): number {
+    return this.#nextOffset - this.#bufferStart;
+  }
+
+  /** Up to where in the buffer, from `nextAt` on, whole frames are known to be sound. */
+  get soundEndAt(): number {
+    return this.#run.isSound ? this.#runEnd - this.#bufferStart : this.nextAt;
+  }
+
+  /** Leaves frames out, up to `at` in the buffer, which is not beyond `soundEndAt`. */
+  skipTo(at: number): void {
+    this.#nextOffset = this.#bufferStart + at;
+  }
+
   /** Brings the frame at `offset` into the buffer and checks it. */
   #load(offset: number): FrameStatus {
     this.#fill(offset, Math.min(this.#end - offset, FRAME_OVERHEAD_BYTES));
@@ -96,7 +111,8 @@ export class SegmentReader {
   #checksumHolds(offset: number, frameLength: number): boolean {
     const run = this.#run;
     if (offset >= this.#runEnd) {
-      run.check(this.buffer, this.at, this.#bufferLength);
+      const end = Math.min(this.#bufferLength, this.#framesEnd - this.#bufferStart);
+      run.check(this.buffer, this.at, end);
       this.#runEnd = offset + run.end - this.at;
     }
     return run.isSound ||

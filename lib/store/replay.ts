@@ -140,7 +140,8 @@ export class Replay {
     let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
     while (scanner.next()) {
       this.#addFrame(scanner.reader, segment);
-      if (--untilClockReading === 0) {
+      untilClockReading -= 1 + batch.addValues(scanner, segment);
+      if (untilClockReading <= 0) {
         untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
         if (this.#slices.over) await this.#slices.pause();
       }

@@ -4,7 +4,9 @@
  */
 
 import { OP_DELETE, OP_SET_EXPIRING } from "../format/record.ts";
+import { RecordColumns } from "../log/record_columns.ts";
 import type { Segment } from "../log/segment.ts";
+import type { SegmentScanner } from "../log/segment_scanner.ts";
 import type { Keydir } from "./keydir.ts";
 
 /** Records in a batch. */
@@ -33,18 +35,10 @@ export class ReplayBatch {
   #keysNext: number;
 
   // The records that wait, whose keys lie in bytes that the caller owns.
-  #count = 0;
+  readonly #records = new RecordColumns(RECORDS_MAX);
+  readonly #hashes = new Int32Array(RECORDS_MAX);
   #bytes: Uint8Array = new Uint8Array(0);
   #segment: Segment | undefined;
-  readonly #hashes = new Int32Array(RECORDS_MAX);
-  readonly #keyStarts = new Int32Array(RECORDS_MAX);
-  readonly #keyLengths = new Int32Array(RECORDS_MAX);
-  readonly #offsets = new Int32Array(RECORDS_MAX);
-  /** 0 for a delete. */
-  readonly #frameLengths = new Int32Array(RECORDS_MAX);
-  readonly #crcs = new Uint32Array(RECORDS_MAX);
-  readonly #lsns = new Float64Array(RECORDS_MAX);
-  readonly #expiresAt = new Float64Array(RECORDS_MAX);
 
   /** What was read ahead; see `KeyIndex.touch`. */
   touched = 0;
@@ -74,39 +68,62 @@ export class ReplayBatch {
     lsn: number,
     expiresAt: number,
   ): void {
-    if (this.#count === RECORDS_MAX || bytes !== this.#bytes) this.apply();
-    const at = this.#count++;
-    this.#bytes = bytes;
-    this.#segment = segment;
-    this.#hashes[at] = this.#keydir.index.hash(bytes, keyStart, keyLength);
-    this.#keyStarts[at] = keyStart;
-    this.#keyLengths[at] = keyLength;
-    this.#offsets[at] = offset;
+    const records = this.#records;
+    this.#begin(bytes, segment);
+    const at = records.count++;
+    records.keyStarts[at] = keyStart;
+    records.keyLengths[at] = keyLength;
+    records.offsets[at] = offset;
     // An expired value hides older ones of its key, just as a delete does.
     const isGone = op === OP_DELETE || (op === OP_SET_EXPIRING && expiresAt <= this.#now);
-    this.#frameLengths[at] = isGone ? 0 : frameLength;
-    this.#crcs[at] = crc;
-    this.#lsns[at] = lsn;
-    this.#expiresAt[at] = expiresAt;
+    records.frameLengths[at] = isGone ? 0 : frameLength;
+    records.crcs[at] = crc;
+    records.lsns[at] = lsn;
+    records.expiresAt[at] = expiresAt;
+  }
+
+  /** Adds what `SegmentScanner.takeValues` has; returns how many records these are. */
+  addValues(scanner: SegmentScanner, segment: Segment): number {
+    const records = this.#records;
+    const before = scanner.recordCount;
+    do {
+      this.#begin(scanner.reader.buffer.bytes, segment);
+      scanner.takeValues(records, RECORDS_MAX);
+    } while (records.count === RECORDS_MAX);
+    return scanner.recordCount - before;
+  }
+
+  /** Makes room for a record. */
+  #begin(bytes: Uint8Array, segment: Segment): void {
+    if (this.#records.count === RECORDS_MAX || bytes !== this.#bytes) this.apply();
+    this.#bytes = bytes;
+    this.#segment = segment;
   }
 
   /** Applies what was added. */
   apply(): void {
-    const count = this.#count;
+    const records = this.#records;
+    const { count, keyStarts, keyLengths } = records;
     if (count === 0) return;
-    this.#count = 0;
+    records.count = 0;
     const { index } = this.#keydir;
-    this.touched = index.touch(this.#hashes, count);
+    const hashes = this.#hashes;
+    const bytes = this.#bytes;
+    for (let at = 0; at < count; at++) {
+      hashes[at] = index.hash(bytes, keyStarts[at]!, keyLengths[at]!);
+    }
+    this.touched = index.touch(hashes, count);
     for (let at = 0; at < count; at++) this.#applyAt(at);
     this.records += count;
-    if (index.size >= this.#keysNext) this.#prepareIndex(this.#offsets[count - 1]!);
+    if (index.size >= this.#keysNext) this.#prepareIndex(records.offsets[count - 1]!);
   }
 
   #applyAt(at: number): void {
-    const frameLength = this.#frameLengths[at]!;
+    const records = this.#records;
+    const frameLength = records.frameLengths[at]!;
     const hash = this.#hashes[at]!;
-    const keyStart = this.#keyStarts[at]!;
-    const keyLength = this.#keyLengths[at]!;
+    const keyStart = records.keyStarts[at]!;
+    const keyLength = records.keyLengths[at]!;
     if (frameLength === 0) {
       this.#keydir.delete(hash, this.#bytes, keyStart, keyLength);
       return;
@@ -117,11 +134,11 @@ export class ReplayBatch {
       keyStart,
       keyLength,
       this.#segment!,
-      this.#offsets[at]!,
+      records.offsets[at]!,
       frameLength,
-      this.#crcs[at]!,
-      this.#lsns[at]!,
-      this.#expiresAt[at]!,
+      records.crcs[at]!,
+      records.lsns[at]!,
+      records.expiresAt[at]!,
     );
   }
 

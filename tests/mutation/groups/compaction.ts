@@ -134,9 +134,9 @@ export const compactionMutants: MutantGroup = {
     {
       name: "expired: at opening it is skipped",
       file: REPLAY_BATCH,
-      find: "    const at = this.#count++;\n",
+      find: "    const at = records.count++;\n",
       replace:
-        "    if (op === OP_SET_EXPIRING && expiresAt <= this.#now) return;\n    const at = this.#count++;\n",
+        "    if (op === OP_SET_EXPIRING && expiresAt <= this.#now) return;\n    const at = records.count++;\n",
       why: "an older value would come back",
       tests: ["store/resurrection", "store/expiry"],
     },
