@@ -14,12 +14,16 @@ import { type PendingWrite, WriteGroup, type WriteListener } from "./write_group
 
 /** An fsync as fast as this may block the event loop: another thread would take longer to ask. */
 const BLOCKING_SYNC_MS_MAX = 1;
+/** Over about so many fsyncs is averaged how fast they are, to block for one that several wait for. */
+const SYNCS_AVERAGED = 16;
+/** In that average, one takes so long at most: a stall now and then does not make a disk slow. */
+const AVERAGED_SYNC_MS_MAX = 4;
 /** Writes that may be about to come are waited for so long at most, however slow the disk has been. */
 const GATHERING_MS_MAX = 2;
 /** So many turns of the event loop in a row that bring none are enough. */
 const EMPTY_TURNS_MAX = 8;
-/** As many in a row must have been so fast before one blocks that several writes wait for. */
-const FAST_SYNCS_MIN = 32;
+/** A turn that brings this part of what a group has, or more, may be followed by another such. */
+const GROWTH_MIN = 1 / 16;
 /** More than this takes the disk longer than usual, however fast it is. */
 const BLOCKING_SYNC_BYTES_MAX = 256 << 10;
 
@@ -48,8 +52,10 @@ export class GroupCommit {
   #running = false;
   #waiters: Waiter[] = [];
   #lsnVisible: number;
-  /** How many fsyncs in a row were fast, this one included. A new disk is trusted with one write. */
-  #fastSyncs = 1;
+  /** How long the last fsync took. A new disk is trusted with one write. */
+  #lastSyncMs = 0;
+  /** How long one takes of late. A new disk is slow until it has shown that it is not. */
+  #averageSyncMs = AVERAGED_SYNC_MS_MAX;
   /** How long a group may gather: as long as the last fsync took, within bounds. */
   #gatheringMs = 0;
   /** Since when writes gather for the next fsync, and how many had at the last look. */
@@ -219,11 +225,14 @@ export class GroupCommit {
       this.#running = false;
       return;
     }
-    if (count > this.#gathered) this.#emptyTurns = 0;
+    const grown = count - this.#gathered;
+    if (grown > 0) this.#emptyTurns = 0;
     else this.#emptyTurns++;
-    const mayGrow = count > this.#gathered ||
+    const mayGrow = grown > 0 ||
       (count < this.#expected && this.#emptyTurns < EMPTY_TURNS_MAX);
-    if (mayGrow && this.#clock.monotonic() - this.#gatheringSince < this.#gatheringMs) {
+    // What brings so many is worth as long as it takes.
+    const millisMax = grown >= count * GROWTH_MIN ? GATHERING_MS_MAX : this.#gatheringMs;
+    if (mayGrow && this.#clock.monotonic() - this.#gatheringSince < millisMax) {
       // One turn of the event loop brought several, so the next one may, too; and those that were
       // acknowledged last may write again. To wait for them as long as an fsync takes costs less than
       // another fsync; but longer it would keep the event loop busy, and those who are there waiting.
@@ -241,7 +250,8 @@ export class GroupCommit {
 
   /** Whether to block for an fsync that so many writes wait for: then nothing else runs meanwhile. */
   #mayBlock(count: number): boolean {
-    if (this.#fastSyncs < (count > 1 ? FAST_SYNCS_MIN : 1) || this.#isDiskBusy()) return false;
+    const syncMs = count > 1 ? this.#averageSyncMs : this.#lastSyncMs;
+    if (syncMs > BLOCKING_SYNC_MS_MAX || this.#isDiskBusy()) return false;
     return this.#writer.bytesInFlight <= BLOCKING_SYNC_BYTES_MAX;
   }
 
@@ -281,8 +291,9 @@ export class GroupCommit {
 
   #noteSyncMs(ms: number): void {
     this.#gatheringMs = Math.min(ms, GATHERING_MS_MAX);
-    if (ms > BLOCKING_SYNC_MS_MAX) this.#fastSyncs = 0;
-    else this.#fastSyncs++;
+    this.#lastSyncMs = ms;
+    const averaged = Math.min(ms, AVERAGED_SYNC_MS_MAX);
+    this.#averageSyncMs += (averaged - this.#averageSyncMs) / SYNCS_AVERAGED;
   }
 
   /** Makes the writes of a group known to {@link find}. */

@@ -46,3 +46,51 @@ test("a group waits for no more when nobody has come for some turns of the event
   await written;
   assert(inTime, "at the same moment it is acknowledged");
 });
+
+test("a group takes longer than an fsync to gather while each turn brings much of it", async () => {
+  const fs = new InterceptingFileSystem(new MemoryFileSystem());
+  const clock = new TestClock();
+  await using store = await openInMemory({ clock }, fs);
+  let syncs = 0;
+  fs.beforeSyncAsync = fs.beforeSync = () => {
+    syncs++;
+    clock.advance(0.125);
+  };
+  await store.set("key", "1");
+  syncs = 0;
+  const written: Promise<unknown>[] = [];
+  for (let turns = 0; turns < 4; turns++) {
+    for (let count = 0; count < 4; count++) written.push(store.set(`key ${turns} ${count}`, "2"));
+    clock.advance(0.25);
+    await turn();
+  }
+  await Promise.all(written);
+  assert.equal(syncs, 1);
+});
+
+test("one slow fsync among many does not make a disk slow, but several in a row do", async () => {
+  const fs = new InterceptingFileSystem(new MemoryFileSystem());
+  const clock = new TestClock();
+  await using store = await openInMemory({ clock }, fs);
+  let millis = 0.25;
+  let isBlocking = false;
+  fs.beforeSync = () => {
+    isBlocking = true;
+    clock.advance(millis);
+  };
+  fs.beforeSyncAsync = () => {
+    isBlocking = false;
+    clock.advance(millis);
+  };
+  const writeGroup = () => Promise.all([store.set("one", "1"), store.set("other", "2")]);
+  await writeGroup();
+  assert(!isBlocking, "a new disk has to show that it is fast");
+  for (let count = 0; count < 64; count++) await writeGroup();
+  assert(isBlocking, "it has");
+  millis = 10;
+  await writeGroup();
+  await writeGroup();
+  assert(isBlocking, "after one stall");
+  for (let count = 0; count < 8; count++) await writeGroup();
+  assert(!isBlocking, "after many");
+});
