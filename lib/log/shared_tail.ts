@@ -19,7 +19,7 @@
 
 import { loadAfterReads } from "../sequence.ts";
 
-/** As long as the writer's buffer is, unless a record is longer. */
+/** At least as long as the writer's buffer is, unless a record is longer. */
 const TAIL_BYTES = 1 << 20;
 
 const SEQUENCE = 0;
