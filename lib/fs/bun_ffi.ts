@@ -10,7 +10,10 @@ interface BunFfi {
   ): { symbols: Record<string, CFunction> };
   /** Where the memory of a view is; it must be kept alive while that is used. */
   ptr(view: ArrayBufferView): number;
-  read: { i32(pointer: number, offset: number): number };
+  read: {
+    i32(pointer: number, offset: number): number;
+    u8(pointer: number, offset: number): number;
+  };
   /** A buffer over memory that is released, with the buffer, by the C function `release`. */
   toArrayBuffer(
     pointer: number,

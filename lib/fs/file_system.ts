@@ -18,6 +18,15 @@ export interface FileStat {
 /** How {@link FileSystem.open} opens a file. `create` fails if anything has that name already. */
 export type OpenMode = "read" | "write" | "create";
 
+/** Bytes of a file that are memory, until the file is closed. */
+export interface MappedBytes {
+  /**
+   * Lets the processor begin to fetch the bytes at `position`, so that reading them soon takes less
+   * time. Nothing happens where no bytes are mapped, or not any more.
+   */
+  touch(position: number): void;
+}
+
 /** An open file. Reads and writes are positioned and may be short, as in POSIX. */
 export interface File {
   /** The path it was opened by. */
@@ -35,8 +44,9 @@ export interface File {
    * Lets short reads of the first `length` bytes, which the file has, go without system calls from
    * now on, where that is possible; until it is called again, or the file is closed. It is for those
    * who know that the file stays at least so long: reading what was cut off ends the process.
+   * Returns the bytes, if they are memory now.
    */
-  map?(length: number): void;
+  map?(length: number): MappedBytes | undefined;
   /** Writes up to `length` bytes of `buffer` from `offset` at `position`; returns how many. */
   write(buffer: Uint8Array, offset: number, length: number, position: number): number;
   /**

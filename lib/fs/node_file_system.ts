@@ -11,7 +11,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { DIRECTORY_MODE, hasMode, openDescriptor } from "./descriptor.ts";
 import { assertRange, assertSize } from "./file_range.ts";
-import type { File, FileLock, FileStat, FileSystem, OpenMode } from "./file_system.ts";
+import type { File, FileLock, FileStat, FileSystem, MappedBytes, OpenMode } from "./file_system.ts";
 import { attempt, attemptAsync, ioError, SystemError, systemErrorCode } from "./io_error.ts";
 import { MemoryMap } from "./memory_map.ts";
 import { lockNatively } from "./native_lock.ts";
@@ -113,10 +113,11 @@ class NodeFile implements File {
     });
   }
 
-  map(length: number): void {
+  map(length: number): MappedBytes | undefined {
     assertSize(length);
     this.#map?.unmap();
     this.#map = this.size() < length ? undefined : MemoryMap.of(this.#open(), length);
+    return this.#map;
   }
 
   write(buffer: Uint8Array, offset: number, length: number, position: number): number {

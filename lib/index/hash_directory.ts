@@ -29,6 +29,7 @@
  */
 
 import { assert } from "../assert.ts";
+import type { FrameMemory } from "./frame_hint.ts";
 import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 import type { PagePool } from "./page_pool.ts";
 import { ShardTable, SPLIT_COUNT_MAX } from "./shard_table.ts";
@@ -62,9 +63,18 @@ export class HashDirectory {
     assert(shard === 0, "all entries name the first shard");
   }
 
-  /** Returns the address of the record with this key, or 0. */
-  find(hash: number, bytes: Uint8Array, start: number, length: number): number {
-    return this.#shards.find(this.#shardOf(hash), hash, bytes, start, length);
+  /**
+   * Returns the address of the record with this key, or 0. What it may be is fetched from `frames`
+   * meanwhile.
+   */
+  find(
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    frames?: FrameMemory,
+  ): number {
+    return this.#shards.find(this.#shardOf(hash), hash, bytes, start, length, frames);
   }
 
   /**
@@ -94,11 +104,11 @@ export class HashDirectory {
     }
   }
 
-  /** Adds the address of a record whose key is absent. */
-  insert(hash: number, address: number): void {
+  /** Adds the address of a record whose key is absent, and the hint for its frame. */
+  insert(hash: number, address: number, hint: number): void {
     const shard = this.#shardOf(hash);
     if (this.#shards.isFull(shard)) this.#split(shard, hash);
-    this.#shards.insert(this.#shardOf(hash), hash, address);
+    this.#shards.insert(this.#shardOf(hash), hash, address, hint);
   }
 
   /** Removes an address. */
@@ -109,6 +119,11 @@ export class HashDirectory {
   /** Lets the slot that names `address` name `addressNew`, a copy of the same record. */
   replace(hash: number, address: number, addressNew: number): void {
     this.#shards.replace(this.#shardOf(hash), hash, address, addressNew);
+  }
+
+  /** Notes where the frame of the record at `address` lies now. */
+  setHint(hash: number, address: number, hint: number): void {
+    this.#shards.setHint(this.#shardOf(hash), hash, address, hint);
   }
 
   /** Opens a change to a record of this hash, for readers on other threads. Returns the shard. */

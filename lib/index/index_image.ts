@@ -8,7 +8,7 @@
  */
 
 /** Changes with every change of what the parts of the index write, or of what it means. */
-export const INDEX_LAYOUT = 1;
+export const INDEX_LAYOUT = 2;
 
 /** What an index is written to. */
 export interface IndexImageWriter {

@@ -14,8 +14,8 @@ import {
   BUCKET_SHIFT,
   BUCKETS,
   firstSlot,
+  hasPassed,
   matchSlots,
-  PASSED,
   tagPattern,
 } from "./hash_shard.ts";
 import { hashKey } from "./key_hash.ts";
@@ -182,7 +182,7 @@ export class IndexReader {
         }
         matches &= matches - 1;
       }
-      if (view[at + PASSED] === 0) return ABSENT;
+      if (!hasPassed(view, at)) return ABSENT;
       bucket = (bucket + 1) & BUCKET_MASK;
     }
     return ABSENT;

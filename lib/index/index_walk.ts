@@ -7,7 +7,14 @@
  */
 
 import { DIRECTORY_DEPTH, DIRECTORY_ENTRIES, DIRECTORY_SEQUENCE } from "./hash_directory.ts";
-import { ADDRESSES, BUCKET_MASK, BUCKET_SHIFT, BUCKETS, PASSED } from "./hash_shard.ts";
+import {
+  ADDRESSES,
+  ADDRESSES_END,
+  BUCKET_MASK,
+  BUCKET_SHIFT,
+  BUCKETS,
+  hasPassed,
+} from "./hash_shard.ts";
 import type { IndexViews } from "./index_reader.ts";
 import { SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import { noIndex, Patience } from "./patience.ts";
@@ -104,7 +111,7 @@ export class IndexWalk {
     if (view === undefined) return IMPOSSIBLE;
     for (let i = 0; i < BUCKETS; i++) {
       const at = (page & SLAB_MASK) + (((bucket + i) & BUCKET_MASK) << BUCKET_SHIFT);
-      for (let word = at + ADDRESSES; word < at + (1 << BUCKET_SHIFT); word++) {
+      for (let word = at + ADDRESSES; word < at + ADDRESSES_END; word++) {
         const address = view[word]!;
         if (address === 0 || address === undefined) continue;
         const record = this.#views.slab(address >>> SLAB_SHIFT);
@@ -116,7 +123,7 @@ export class IndexWalk {
         readKey(record, recordAt, key, 0);
         this.#keys.push(key);
       }
-      if (view[at + PASSED] === 0) return DONE;
+      if (!hasPassed(view, at)) return DONE;
     }
     return DONE;
   }

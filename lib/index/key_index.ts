@@ -14,6 +14,7 @@
 import { assert } from "../assert.ts";
 import { KEY_BYTES_LIMIT, SEGMENT_BYTES_LIMIT } from "../limits.ts";
 import { ExpiryQueue } from "./expiry_queue.ts";
+import { frameHint, type FrameMemory } from "./frame_hint.ts";
 import { DEPTH_MAX, HashDirectory } from "./hash_directory.ts";
 import {
   INDEX_LAYOUT,
@@ -83,9 +84,18 @@ export class KeyIndex extends RecordReader {
     return hashKey(bytes, start, length, this.#hashSeed);
   }
 
-  /** Returns the address of a key's record, or 0. */
-  find(hash: number, bytes: Uint8Array, start: number, length: number): number {
-    return this.#directory.find(hash | 0, bytes, start, length);
+  /**
+   * Returns the address of a key's record, or 0. Where its frame is to be read next, `frames` are what
+   * it lies in: fetching it begins meanwhile.
+   */
+  find(
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    frames?: FrameMemory,
+  ): number {
+    return this.#directory.find(hash | 0, bytes, start, length, frames);
   }
 
   /** Hastens the next calls about keys of the first `count` hashes; keep the number it returns. */
@@ -116,20 +126,9 @@ export class KeyIndex extends RecordReader {
     const address = this.#arena.allocate(recordWords(length, expiresAt !== 0));
     const view = this.slabs[address >>> SLAB_SHIFT]!;
     const at = address & SLAB_MASK;
-    writeHeader(
-      view,
-      at,
-      hash,
-      length,
-      fileId,
-      offset,
-      frameLength,
-      crc,
-      lsn,
-      expiresAt,
-    );
+    writeHeader(view, at, hash, length, fileId, offset, frameLength, crc, lsn, expiresAt);
     writeKey(view, keyStartAt(view, at), bytes, start, length);
-    this.#directory.insert(hash | 0, address);
+    this.#directory.insert(hash | 0, address, frameHint(fileId, offset, frameLength));
     if (expiresAt !== 0) this.#expiry.add(address, expiresAt);
     if (this.#isOrdered(hash)) this.#order!.insert(address);
     this.#size++;
@@ -159,41 +158,21 @@ export class KeyIndex extends RecordReader {
     const hadExpiry = hasExpiryAt(view, at);
     if (hadExpiry === (expiresAt !== 0)) {
       const shard = this.#directory.beginChange(hash);
-      writeHeader(
-        view,
-        at,
-        hash,
-        keyLength,
-        fileId,
-        offset,
-        frameLength,
-        crc,
-        lsn,
-        expiresAt,
-      );
+      writeHeader(view, at, hash, keyLength, fileId, offset, frameLength, crc, lsn, expiresAt);
       this.#directory.endChange(shard);
       if (hadExpiry) this.#expiry.setTime(view[at + EXPIRY_POSITION]!, expiresAt);
+      this.#directory.setHint(hash, address | 0, frameHint(fileId, offset, frameLength));
       return address | 0;
     }
     const addressNew = this.#arena.allocate(recordWords(keyLength, expiresAt !== 0));
     const viewNew = this.slabs[addressNew >>> SLAB_SHIFT]!;
     const atNew = addressNew & SLAB_MASK;
-    writeHeader(
-      viewNew,
-      atNew,
-      hash,
-      keyLength,
-      fileId,
-      offset,
-      frameLength,
-      crc,
-      lsn,
-      expiresAt,
-    );
+    writeHeader(viewNew, atNew, hash, keyLength, fileId, offset, frameLength, crc, lsn, expiresAt);
     copyKey(view, at, viewNew, atNew);
     if (hadExpiry) this.#expiry.removeAt(view[at + EXPIRY_POSITION]!);
     else this.#expiry.add(addressNew, expiresAt);
     this.#publish(hash, address | 0, addressNew);
+    this.#directory.setHint(hash, addressNew, frameHint(fileId, offset, frameLength));
     return this.#free(address | 0, addressNew);
   }
 
@@ -207,6 +186,8 @@ export class KeyIndex extends RecordReader {
     view[at + FILE_ID] = fileId;
     view[at + OFFSET] = (view[at + OFFSET]! & ~OFFSET_MASK) | offset;
     this.#directory.endChange(shard);
+    const hint = frameHint(fileId, offset, view[at + FRAME_LENGTH]!);
+    this.#directory.setHint(view[at + HASH]!, address | 0, hint);
   }
 
   /** Removes a record, and so its key. */

@@ -10,19 +10,21 @@
 import { assert } from "../assert.ts";
 import {
   ADDRESSES,
+  ADDRESSES_END,
   BUCKET_MASK,
   BUCKET_SHIFT,
   BUCKETS,
   clearAddress,
   findAddress,
   firstSlot,
+  hasPassed,
+  HINT,
   matchSlots,
-  PASSED,
   placeAddress,
   SLOTS,
-  SLOTS_PER_BUCKET,
   tagPattern,
 } from "./hash_shard.ts";
+import { type FrameMemory, NO_HINT } from "./frame_hint.ts";
 import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
 import { PAGE_WORDS, type PagePool, SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import { HASH, keyEquals } from "./record_layout.ts";
@@ -57,6 +59,9 @@ export class ShardTable {
   readonly #slabs: Int32Array[];
   readonly #shards = new Int32Array(new SharedArrayBuffer((SHARDS_MAX << SHARD_SHIFT) * 4));
   #shardCount = 0;
+  /** Where {@link #seek} ended. */
+  #soughtView: Int32Array;
+  #soughtShard = 0;
   /** Scratch of splitting: the hash of every slot's record, laid out like the page. */
   readonly #hashes = new Int32Array(PAGE_WORDS);
 
@@ -64,6 +69,7 @@ export class ShardTable {
   constructor(pool: PagePool) {
     this.#pool = pool;
     this.#slabs = pool.slabs;
+    this.#soughtView = pool.slabs[0]!;
   }
 
   /** Adds an empty shard and returns its number; the first one is 0. */
@@ -102,14 +108,24 @@ export class ShardTable {
     Atomics.add(this.#shards, (shard << SHARD_SHIFT) + SEQUENCE, 1);
   }
 
-  /** Returns the address of the record with this key, or 0. */
-  find(root: number, hash: number, bytes: Uint8Array, start: number, length: number): number {
+  /**
+   * Returns the address of the record with this key, or 0. What it may be is fetched from `frames`
+   * meanwhile.
+   */
+  find(
+    root: number,
+    hash: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    frames?: FrameMemory,
+  ): number {
     const shards = this.#shards;
     const pattern = tagPattern(hash);
     let shard = root;
     do {
       const page = shards[(shard << SHARD_SHIFT) + PAGE]!;
-      const address = this.#findInPage(page, pattern, hash, bytes, start, length);
+      const address = this.#findInPage(page, pattern, hash, bytes, start, length, frames);
       if (address !== 0) return address;
       shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
     } while (shard !== 0);
@@ -123,54 +139,39 @@ export class ShardTable {
     return this.#slabs[page >>> SLAB_SHIFT]![at]!;
   }
 
-  /** Adds the address of a record whose key is absent. */
-  insert(root: number, hash: number, address: number): void {
+  /** Adds the address of a record whose key is absent, and the hint for its frame. */
+  insert(root: number, hash: number, address: number, hint: number): void {
     this.beginChange(root);
     const shard = this.#shardWithRoom(root);
     const page = this.#shards[(shard << SHARD_SHIFT) + PAGE]!;
     this.#shards[(shard << SHARD_SHIFT) + COUNT]!++;
-    placeAddress(this.#slabs[page >>> SLAB_SHIFT]!, page & SLAB_MASK, hash, address);
+    placeAddress(this.#slabs[page >>> SLAB_SHIFT]!, page & SLAB_MASK, hash, address, hint);
     this.endChange(root);
   }
 
   /** Removes an address. */
   remove(root: number, hash: number, address: number): void {
+    const word = this.#seek(root, hash, address);
     const shards = this.#shards;
-    let shard = root;
+    const base = shards[(this.#soughtShard << SHARD_SHIFT) + PAGE]! & SLAB_MASK;
     this.beginChange(root);
-    do {
-      const page = shards[(shard << SHARD_SHIFT) + PAGE]!;
-      const view = this.#slabs[page >>> SLAB_SHIFT]!;
-      const base = page & SLAB_MASK;
-      const word = findAddress(view, base, hash, address);
-      if (word >= 0) {
-        clearAddress(view, base, hash, word);
-        shards[(shard << SHARD_SHIFT) + COUNT]!--;
-        this.endChange(root);
-        return;
-      }
-      shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
-    } while (shard !== 0);
-    assert(false, "an address to remove is in the index");
+    clearAddress(this.#soughtView, base, hash, word);
+    shards[(this.#soughtShard << SHARD_SHIFT) + COUNT]!--;
+    this.endChange(root);
   }
 
   /** Lets the slot that names `address` name `addressNew`, a copy of the same record. */
   replace(root: number, hash: number, address: number, addressNew: number): void {
-    const shards = this.#shards;
-    let shard = root;
-    do {
-      const page = shards[(shard << SHARD_SHIFT) + PAGE]!;
-      const view = this.#slabs[page >>> SLAB_SHIFT]!;
-      const word = findAddress(view, page & SLAB_MASK, hash, address);
-      if (word >= 0) {
-        this.beginChange(root);
-        view[word] = addressNew;
-        this.endChange(root);
-        return;
-      }
-      shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
-    } while (shard !== 0);
-    assert(false, "an address to replace is in the index");
+    const word = this.#seek(root, hash, address);
+    this.beginChange(root);
+    this.#soughtView[word] = addressNew;
+    this.endChange(root);
+  }
+
+  /** Notes where the frame of the record at `address` lies now; outside the protocol for readers. */
+  setHint(root: number, hash: number, address: number, hint: number): void {
+    const word = this.#seek(root, hash, address);
+    this.#soughtView[word + HINT] = hint;
   }
 
   /** Calls `visit` with every address of a shard. It must not change any. */
@@ -181,7 +182,7 @@ export class ShardTable {
       const view = this.#slabs[page >>> SLAB_SHIFT]!;
       const end = (page & SLAB_MASK) + PAGE_WORDS;
       for (let at = page & SLAB_MASK; at < end; at += 1 << BUCKET_SHIFT) {
-        for (let word = at + ADDRESSES; word < at + (1 << BUCKET_SHIFT); word++) {
+        for (let word = at + ADDRESSES; word < at + ADDRESSES_END; word++) {
           const address = view[word]!;
           if (address !== 0) visit(address);
         }
@@ -201,11 +202,11 @@ export class ShardTable {
       const view = this.#slabs[page >>> SLAB_SHIFT]!;
       let at = (page & SLAB_MASK) + (bucket << BUCKET_SHIFT);
       for (let i = 1; i <= BUCKETS; i++) {
-        for (let word = at + ADDRESSES; word < at + (1 << BUCKET_SHIFT); word++) {
+        for (let word = at + ADDRESSES; word < at + ADDRESSES_END; word++) {
           const address = view[word]!;
           if (address !== 0 && (this.#hashOf(address) & BUCKET_MASK) === bucket) visit(address);
         }
-        if (view[at + PASSED] === 0) break;
+        if (!hasPassed(view, at)) break;
         at = (page & SLAB_MASK) + (((bucket + i) & BUCKET_MASK) << BUCKET_SHIFT);
       }
       shard = this.#shards[(shard << SHARD_SHIFT) + NEXT]!;
@@ -227,21 +228,22 @@ export class ShardTable {
     const hashes = this.#gatherHashes(sourceView, sourceBase);
     let movedCount = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      const first = (bucket << BUCKET_SHIFT) + ADDRESSES;
-      for (let slot = first; slot < first + SLOTS_PER_BUCKET; slot++) {
+      const at = bucket << BUCKET_SHIFT;
+      for (let slot = at + ADDRESSES; slot < at + ADDRESSES_END; slot++) {
         const word = sourceBase + slot;
         const address = sourceView[word]!;
         if (address === 0) continue;
         const hash = hashes[slot]!;
         const moves = ((hash >>> hashBit) & 1) === 1;
         if (!moves && (hash & BUCKET_MASK) === bucket) continue;
+        const hint = sourceView[word + HINT]!;
         clearAddress(sourceView, sourceBase, hash, word);
         if (moves) {
-          placeAddress(targetView, targetBase, hash, address);
+          placeAddress(targetView, targetBase, hash, address, hint);
           movedCount++;
         } else {
           // Perhaps to a slot that is still to be visited.
-          const wordNew = placeAddress(sourceView, sourceBase, hash, address);
+          const wordNew = placeAddress(sourceView, sourceBase, hash, address, hint);
           hashes[wordNew - sourceBase] = hash;
         }
       }
@@ -302,7 +304,7 @@ export class ShardTable {
     const hashes = this.#hashes;
     const slabs = this.#slabs;
     for (let bucket = 0; bucket < PAGE_WORDS; bucket += 1 << BUCKET_SHIFT) {
-      for (let slot = ADDRESSES; slot < 1 << BUCKET_SHIFT; slot++) {
+      for (let slot = ADDRESSES; slot < ADDRESSES_END; slot++) {
         // An empty slot has address 0, where the pool keeps a page that nobody uses.
         const address = view[base + bucket + slot]!;
         hashes[bucket + slot] = slabs[address >>> SLAB_SHIFT]![(address & SLAB_MASK) + HASH]!;
@@ -318,6 +320,7 @@ export class ShardTable {
     bytes: Uint8Array,
     start: number,
     length: number,
+    frames: FrameMemory | undefined,
   ): number {
     const slabs = this.#slabs;
     const view = slabs[page >>> SLAB_SHIFT]!;
@@ -327,7 +330,13 @@ export class ShardTable {
       const at = base + (bucket << BUCKET_SHIFT);
       let matches = matchSlots(view, at, pattern);
       while (matches !== 0) {
-        const address = view[at + ADDRESSES + firstSlot(matches)]!;
+        const word = at + ADDRESSES + firstSlot(matches);
+        const address = view[word]!;
+        // Before the record is looked at: the processor fetches both at the same time.
+        if (frames !== undefined) {
+          const hint = view[word + HINT]!;
+          if (hint !== NO_HINT) frames.touch(hint);
+        }
         const record = slabs[address >>> SLAB_SHIFT]!;
         const recordAt = address & SLAB_MASK;
         if (record[recordAt + HASH] === hash && keyEquals(record, recordAt, bytes, start, length)) {
@@ -335,10 +344,31 @@ export class ShardTable {
         }
         matches &= matches - 1;
       }
-      if (view[at + PASSED] === 0) return 0;
+      if (!hasPassed(view, at)) return 0;
       bucket = (bucket + 1) & BUCKET_MASK;
     }
     return 0;
+  }
+
+  /**
+   * Returns the word that holds an address, which is in the chain of `root`. The fields have where it
+   * was found.
+   */
+  #seek(root: number, hash: number, address: number): number {
+    const shards = this.#shards;
+    let shard = root;
+    do {
+      const page = shards[(shard << SHARD_SHIFT) + PAGE]!;
+      const view = this.#slabs[page >>> SLAB_SHIFT]!;
+      const word = findAddress(view, page & SLAB_MASK, hash, address);
+      if (word >= 0) {
+        this.#soughtView = view;
+        this.#soughtShard = shard;
+        return word;
+      }
+      shard = shards[(shard << SHARD_SHIFT) + NEXT]!;
+    } while (shard !== 0);
+    assert(false, "an address that is asked for is in the index");
   }
 
   /** Returns the first of a shard's chain that has room, and adds to the chain if none has. */

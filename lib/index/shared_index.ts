@@ -6,7 +6,7 @@ import { PAGE_BYTES } from "./page_pool.ts";
 import { SHARD_SHIFT, SHARDS_MAX } from "./shard_table.ts";
 
 /** Changes with every change of what an `IndexReader` relies on. */
-export const SHARED_INDEX_LAYOUT = 1;
+export const SHARED_INDEX_LAYOUT = 2;
 
 /** The memory of an index, as it is when it is shared and as it will grow. */
 export interface SharedIndex {

@@ -103,8 +103,7 @@ class StoreAccess implements DirectAccess {
     const { keydir, clock, keyBytesMax, isClosed } = this.#context;
     const length = end - start;
     if (length === 0 || length > keyBytesMax || isClosed()) return NOT_DIRECT;
-    const { index } = keydir;
-    const address = index.find(index.hash(bytes, start, length), bytes, start, length);
+    const address = keydir.findToRead(bytes, start, length);
     if (address !== 0) return keydir.isExpired(address, clock) ? 0 : address;
     return isAscii(bytes, start, end) ? 0 : NOT_DIRECT;
   }

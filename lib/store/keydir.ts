@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import type { KeyIndex } from "../index/key_index.ts";
 import type { Segment } from "../log/segment.ts";
 import type { SegmentSet } from "../log/segment_set.ts";
+import { MappedFrames } from "./mapped_frames.ts";
 
 /** What {@link Keydir.set} returns if the key was not there. */
 export const ABSENT = -1;
@@ -20,6 +21,8 @@ export function isGone(expiresAt: number, clock: Clock): boolean {
 export class Keydir {
   readonly index: KeyIndex;
   readonly segments: SegmentSet;
+  /** The segments that are memory, from which the index may fetch ahead. */
+  readonly frames: MappedFrames = new MappedFrames();
   /** Called with the time of expiry whenever a key is given one. */
   onExpiring: (expiresAt: number) => void = () => {};
   /** Called with the length of every record that is no longer the state of a key. */
@@ -28,6 +31,18 @@ export class Keydir {
   constructor(index: KeyIndex, segments: SegmentSet) {
     this.index = index;
     this.segments = segments;
+  }
+
+  /** Returns the address of a key's record, or 0. */
+  find(bytes: Uint8Array, start: number, length: number): number {
+    const { index } = this;
+    return index.find(index.hash(bytes, start, length), bytes, start, length);
+  }
+
+  /** As {@link find}, for who reads the value next: fetching it begins meanwhile. */
+  findToRead(bytes: Uint8Array, start: number, length: number): number {
+    const { index } = this;
+    return index.find(index.hash(bytes, start, length), bytes, start, length, this.frames);
   }
 
   /**

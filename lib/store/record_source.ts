@@ -123,7 +123,7 @@ export class RecordSource {
     const length = this.#lengthToStay(segment);
     if (length <= segment.mappedLength) return;
     segment.mappedLength = length;
-    segment.file.map?.(length);
+    this.#keydir.frames.add(segment, segment.file.map?.(length));
   }
 
   /**

@@ -424,7 +424,7 @@ export class KvStore implements AsyncDisposable {
    */
   get(key: KeyInput): Promise<Uint8Array | undefined> {
     try {
-      const address = this.#locate(key);
+      const address = this.#locate(key, true);
       return address === 0 ? Promise.resolve(undefined) : this.#source.readAsync(address);
     } catch (error) {
       return Promise.reject(error);
@@ -433,13 +433,13 @@ export class KvStore implements AsyncDisposable {
 
   /** As {@link get}, blocking. */
   getSync(key: KeyInput): Uint8Array | undefined {
-    const address = this.#locate(key);
+    const address = this.#locate(key, true);
     return address === 0 ? undefined : this.#source.read(address);
   }
 
   /** A key's value with its version and expiry; undefined if the key does not exist. */
   async getEntry(key: KeyInput): Promise<Entry | undefined> {
-    const address = this.#locate(key);
+    const address = this.#locate(key, true);
     if (address === 0) return undefined;
     const entry = this.#entryWithoutValue(key, address);
     entry.value = await this.#source.readAsync(address);
@@ -449,7 +449,7 @@ export class KvStore implements AsyncDisposable {
   /** As {@link getEntry}, blocking; long values can be left out. */
   getEntrySync(key: KeyInput, options?: ReadOptions): Entry | undefined {
     const valueBytesMax = options === undefined ? Infinity : checkReadOptions(options);
-    const address = this.#locate(key);
+    const address = this.#locate(key, true);
     if (address === 0) return undefined;
     const entry = this.#entryWithoutValue(key, address);
     const size = this.#source.valueLength(address);
@@ -460,12 +460,12 @@ export class KvStore implements AsyncDisposable {
 
   /** Whether a key exists. Looks into memory only. */
   has(key: KeyInput): boolean {
-    return this.#locate(key) !== 0;
+    return this.#locate(key, false) !== 0;
   }
 
   /** A key's version, expiry and size of value; undefined if it does not exist. Reads no file. */
   stat(key: KeyInput): KeyInfo | undefined {
-    const address = this.#locate(key);
+    const address = this.#locate(key, false);
     if (address === 0) return undefined;
     const size = this.#source.valueLength(address);
     const version = this.#keydir.index.lsn(address);
@@ -757,29 +757,29 @@ export class KvStore implements AsyncDisposable {
     return this.#write;
   }
 
-  /** The address of a key's record in the index, 0 if it does not exist. */
-  #locate(key: KeyInput): number {
+  /** Address of a key's record in the index, or 0; `reads` if its value is to be read next. */
+  #locate(key: KeyInput, reads: boolean): number {
     this.#assertOpen();
-    if (typeof key !== "string") return this.#locateBytes(key);
+    if (typeof key !== "string") return this.#locateBytes(key, reads);
     const bytes = this.#keyScratch;
-    return this.#find(bytes, 0, encodeKey(key, bytes, 0, this.#options.keyBytesMax));
+    return this.#find(bytes, encodeKey(key, bytes, 0, this.#options.keyBytesMax), reads);
   }
 
   /** As {@link #locate}. Whether they can be a key at all is asked only where there is none. */
-  #locateBytes(key: Uint8Array): number {
+  #locateBytes(key: Uint8Array, reads: boolean): number {
     const { keyBytesMax } = this.#options;
     if (key instanceof Uint8Array && key.length <= keyBytesMax) {
-      const address = this.#find(key, 0, key.length);
+      const address = this.#find(key, key.length, reads);
       if (address !== 0) return address;
     }
     checkKeyBytes(key, keyBytesMax);
     return 0;
   }
 
-  #find(bytes: Uint8Array, start: number, length: number): number {
-    const { index } = this.#keydir;
-    const address = index.find(index.hash(bytes, start, length), bytes, start, length);
-    if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;
+  #find(bytes: Uint8Array, length: number, reads: boolean): number {
+    const keydir = this.#keydir;
+    const address = reads ? keydir.findToRead(bytes, 0, length) : keydir.find(bytes, 0, length);
+    if (address === 0 || keydir.isExpired(address, this.#options.clock)) return 0;
     if (this.#commands.enabled) this.#noteRead(address);
     return address;
   }

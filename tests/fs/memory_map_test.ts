@@ -103,6 +103,18 @@ test("a closed file is read no more, mapped or not", () => {
   assert.throws(() => file.read(new Uint8Array(10), 0, 10, 0), /closed/);
 });
 
+testUnless(withoutMaps, "bytes are fetched ahead where they are mapped, and nowhere else", () => {
+  using directory = new TemporaryDirectory();
+  const file = filledFile(directory.join("f"), 1 << 20);
+  const maps = [1 << 20, 100, 8192].map((length) => file.map!(length)!);
+  const positions = [0, 64, 8000, 8001, 1 << 19, 2 ** 30, 2 ** 40, -64, -(2 ** 45), NaN, Infinity];
+  // What touches memory that is not mapped, or not any more, ends this process.
+  for (const map of maps) for (const position of positions) map.touch(position);
+  assert.equal(file.map!((1 << 20) + 1), undefined);
+  for (const map of maps) for (const position of positions) map.touch(position);
+  file.close();
+});
+
 testUnless(withoutMaps, "one map a file at most, given back when the file is closed", () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("f");

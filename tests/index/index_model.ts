@@ -1,6 +1,7 @@
 /** A reference index, a Map beside the real one, and the comparison of the two. */
 
 import assert from "node:assert/strict";
+import { frameHint, NO_HINT } from "../../lib/index/frame_hint.ts";
 import { KeyIndex } from "../../lib/index/key_index.ts";
 
 /** What the index keeps of a key. */
@@ -71,7 +72,7 @@ export class IndexModel {
       // Values that use the upper bits of every field.
       fileId: (lsn * 2654435761) >>> 0,
       offset: (lsn * 40503) % 2 ** 31,
-      frameLength: 2 ** 31 - 1 - lsn,
+      frameLength: lsn % 3 === 0 ? 2 ** 31 - 1 - lsn : lsn % 1025,
       crc: ~lsn >>> 0,
       lsn: 2 ** 48 - 1 - lsn,
       expiresAt,
@@ -132,6 +133,18 @@ export class IndexModel {
     return toKey(target);
   }
 
+  /** Looks a key up to read it, which is to begin to fetch its frame, and not much else. */
+  checkHint(key: string): void {
+    const bytes = toBytes(key);
+    const { fileId, offset, frameLength } = this.entries.get(key)!;
+    const touched: number[] = [];
+    const frames = { touch: (hint: number) => void touched.push(hint) };
+    this.index.find(this.hash(bytes), bytes, 0, bytes.length, frames);
+    const hint = frameHint(fileId, offset, frameLength);
+    if (hint !== NO_HINT) assert(touched.includes(hint), `the frame of ${JSON.stringify(key)}`);
+    else assert(!touched.includes(NO_HINT));
+  }
+
   /** Compares everything. */
   check(): void {
     const { index, entries } = this;
@@ -142,6 +155,7 @@ export class IndexModel {
       const address = this.find(key);
       assert.notEqual(address, 0, `${JSON.stringify(key)} must be found`);
       this.checkRecord(address, key);
+      this.checkHint(key);
       keyBytes += key.length;
       if (meta.expiresAt !== 0) expiryFirst = Math.min(expiryFirst, meta.expiresAt);
     }

@@ -6,6 +6,8 @@ import process from "node:process";
 import { test } from "node:test";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import { KvError } from "../../lib/errors.ts";
+import { FRAME_HEADER_BYTES } from "../../lib/format/record.ts";
+import { readFile } from "../../lib/fs/whole_file.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import type { OpenOptions } from "../../lib/store/types.ts";
 import { InterceptingFileSystem } from "../support/intercepting_file_system.ts";
@@ -64,6 +66,38 @@ test("a segment that is read often is mapped; the newest one as far as it is dur
   assert.equal(fs.mapped.get(path), length, "what is mapped serves");
   readOften(store, "b");
   assert.equal(fs.mapped.get(path), fs.stat(path)!.size);
+});
+
+test("reads of mapped values, and nothing else, fetch them ahead", async () => {
+  const fs = new MappingFileSystem(new MemoryFileSystem());
+  await using store = await openInMemory({ durability: LAZY }, fs);
+  const path = `${PATH}/wal/${FIRST}`;
+  for (const key of ["before", "a key", "behind"]) store.setSync(key, pattern(100));
+  store.setSync("long", pattern(3000));
+  await store.flush();
+  readOften(store, "a key");
+  const log = new TextDecoder("latin1").decode(readFile(fs, path, 1 << 20));
+  const begin = log.indexOf("a key") - FRAME_HEADER_BYTES;
+  const position = begin - begin % 64;
+  const reads: [string, () => unknown][] = [
+    ["getSync", () => store.getSync("a key")],
+    ["get", () => store.get("a key")],
+    ["getEntry", () => store.getEntry("a key")],
+    ["getEntrySync", () => store.getEntrySync("a key")],
+    ["direct access", () => store.direct.find(new TextEncoder().encode("a key"), 0, 5)],
+  ];
+  for (const [name, read] of reads) {
+    fs.touched.length = 0;
+    await read();
+    assert.deepEqual(fs.touched, [{ path, position }], name);
+  }
+  fs.touched.length = 0;
+  store.has("a key");
+  store.stat("a key");
+  store.getSync("long");
+  store.setSync("a key", pattern(5));
+  store.deleteSync("a key");
+  assert.deepEqual(fs.touched, [], "to fetch may be to wait for the disk");
 });
 
 test("without the option nothing is mapped", async () => {

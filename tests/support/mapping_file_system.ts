@@ -8,10 +8,12 @@ import { PassingFileSystem } from "./passing_file_system.ts";
 export class MappingFileSystem extends PassingFileSystem {
   /** Length of the map of each file that has one, by path. */
   readonly mapped = new Map<string, number>();
+  /** What was to be fetched ahead of reads. */
+  readonly touched: { path: string; position: number }[] = [];
 
   override open(path: string, mode: OpenMode): File {
     const file = this.base.open(path, mode);
-    const { mapped } = this;
+    const { mapped, touched } = this;
     let isMapped = false;
     return {
       path: file.path,
@@ -21,6 +23,7 @@ export class MappingFileSystem extends PassingFileSystem {
         assert(length <= file.size(), `${path} is mapped beyond its end`);
         isMapped = true;
         mapped.set(path, length);
+        return { touch: (position) => void touched.push({ path, position }) };
       },
       write: (...range) => file.write(...range),
       sync: () => file.sync(),

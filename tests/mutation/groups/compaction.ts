@@ -143,7 +143,7 @@ export const compactionMutants: MutantGroup = {
     {
       name: "expired: readers do not look at the time",
       file: "lib/store/store.ts",
-      find: "if (address === 0 || this.#keydir.isExpired(address, this.#options.clock)) return 0;",
+      find: "if (address === 0 || keydir.isExpired(address, this.#options.clock)) return 0;",
       replace: "if (address === 0) return 0;",
       why: "a value would be seen after its time",
       tests: ["store/expiry"],

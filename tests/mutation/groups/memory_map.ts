@@ -44,6 +44,14 @@ export const memoryMapMutants: MutantGroup = {
       tests: ["fs/memory_map"],
     },
     {
+      name: "only what is mapped is fetched ahead",
+      file: "lib/fs/memory_map.ts",
+      find: "    if (!(position >= 0 && position + 3 * LINE_BYTES <= this.#length)) return;\n",
+      replace: "",
+      why: "touching memory that is not mapped, or not any more, ends the process",
+      tests: ["fs/memory_map"],
+    },
+    {
       name: "a closed file is unmapped",
       file: NODE_FILE,
       find: "    this.#map?.unmap();\n    this.#map = undefined;\n",
