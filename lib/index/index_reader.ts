@@ -15,9 +15,11 @@ import {
   BUCKETS,
   firstSlot,
   hasPassed,
+  HINT,
   matchSlots,
   tagPattern,
 } from "./hash_shard.ts";
+import { type FrameMemory, NO_HINT } from "./frame_hint.ts";
 import { hashKey } from "./key_hash.ts";
 import { noIndex, Patience } from "./patience.ts";
 import { SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
@@ -104,12 +106,13 @@ export class IndexReader {
 
   /**
    * Finds the key in `bytes`, of `length` bytes, as of some moment during the call. Throws
-   * `InvalidArgument` if the memory is no index, and `Closed` if a change of it never ends.
+   * `InvalidArgument` if the memory is no index, and `Closed` if a change of it never ends. `frames`
+   * are what its frame lies in, if that is to be read next: fetching it begins meanwhile.
    */
-  find(bytes: Uint8Array, length: number): boolean {
+  find(bytes: Uint8Array, length: number, frames?: FrameMemory): boolean {
     const hash = hashKey(bytes, 0, length, this.#hashSeed);
     for (let attempt = 1;; attempt++) {
-      const outcome = this.#attempt(hash, bytes, length);
+      const outcome = this.#attempt(hash, bytes, length, frames);
       if (outcome === FOUND) return true;
       if (outcome === ABSENT) return false;
       if (outcome === IMPOSSIBLE) {
@@ -119,7 +122,12 @@ export class IndexReader {
     }
   }
 
-  #attempt(hash: number, bytes: Uint8Array, length: number): number {
+  #attempt(
+    hash: number,
+    bytes: Uint8Array,
+    length: number,
+    frames: FrameMemory | undefined,
+  ): number {
     const directory = this.#directory;
     const shards = this.#shards;
     const directorySequence = Atomics.load(directory, DIRECTORY_SEQUENCE);
@@ -134,14 +142,20 @@ export class IndexReader {
     const shardSequenceAt = (shard << SHARD_SHIFT) + SHARD_SEQUENCE;
     const shardSequence = Atomics.load(shards, shardSequenceAt);
     if ((shardSequence & 1) !== 0) return CHANGED;
-    const outcome = this.#search(shard, hash, bytes, length);
+    const outcome = this.#search(shard, hash, bytes, length, frames);
     if (loadAfterReads(shards, shardSequenceAt) !== shardSequence) return CHANGED;
     // The entry was read before the shard's sequence, whose address depends on it: a load will do.
     if (Atomics.load(directory, DIRECTORY_SEQUENCE) !== directorySequence) return CHANGED;
     return outcome;
   }
 
-  #search(root: number, hash: number, bytes: Uint8Array, length: number): number {
+  #search(
+    root: number,
+    hash: number,
+    bytes: Uint8Array,
+    length: number,
+    frames: FrameMemory | undefined,
+  ): number {
     const shards = this.#shards;
     let shard = root;
     for (let count = 0; count < SHARDS_MAX; count++) {
@@ -150,6 +164,7 @@ export class IndexReader {
         hash,
         bytes,
         length,
+        frames,
       );
       if (outcome !== ABSENT) return outcome;
       const next = shards[(shard << SHARD_SHIFT) + SHARD_NEXT]!;
@@ -161,7 +176,13 @@ export class IndexReader {
     return IMPOSSIBLE;
   }
 
-  #searchPage(page: number, hash: number, bytes: Uint8Array, length: number): number {
+  #searchPage(
+    page: number,
+    hash: number,
+    bytes: Uint8Array,
+    length: number,
+    frames: FrameMemory | undefined,
+  ): number {
     const view = this.#slabs[page >>> SLAB_SHIFT] ?? this.#findSlab(page >>> SLAB_SHIFT);
     if (view === undefined) return IMPOSSIBLE;
     const pattern = tagPattern(hash);
@@ -171,7 +192,13 @@ export class IndexReader {
       const at = base + (bucket << BUCKET_SHIFT);
       let matches = matchSlots(view, at, pattern);
       while (matches !== 0) {
-        const address = view[at + ADDRESSES + firstSlot(matches)]!;
+        const word = at + ADDRESSES + firstSlot(matches);
+        const address = view[word]!;
+        // Rubbish may be followed, too: nothing that is not mapped is touched.
+        if (frames !== undefined) {
+          const hint = view[word + HINT]!;
+          if (hint !== NO_HINT) frames.touch(hint);
+        }
         const record = this.#slabs[address >>> SLAB_SHIFT] ??
           this.#findSlab(address >>> SLAB_SHIFT);
         if (record === undefined) return IMPOSSIBLE;

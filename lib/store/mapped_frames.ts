@@ -2,7 +2,6 @@
 
 import { type FrameMemory, HINTED_FILES, hintedFile, hintedOffset } from "../index/frame_hint.ts";
 import type { MappedBytes } from "../fs/file_system.ts";
-import type { Segment } from "../log/segment.ts";
 
 /** Follows the hints of the index into mapped segments. */
 export class MappedFrames implements FrameMemory {
@@ -10,7 +9,7 @@ export class MappedFrames implements FrameMemory {
   readonly #maps: (MappedBytes | undefined)[] = Array(HINTED_FILES).fill(undefined);
 
   /** Fetches from this segment from now on, and from no other one with the same hints. */
-  add({ fileId }: Segment, map: MappedBytes | undefined): void {
+  add({ fileId }: { fileId: number }, map: MappedBytes | undefined): void {
     this.#maps[fileId % HINTED_FILES] = map;
   }
 

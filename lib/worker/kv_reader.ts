@@ -120,7 +120,7 @@ export class KvReader implements Disposable {
   get(key: KeyInput): Promise<Uint8Array | undefined> {
     try {
       const length = this.#encode(key);
-      if (!this.#locate(length)) return Promise.resolve(undefined);
+      if (!this.#locate(length, true)) return Promise.resolve(undefined);
       if (this.#index.frameLength > BLOCKING_READ_BYTES_MAX) {
         return this.#readLong(length).then((found) => found?.value);
       }
@@ -133,13 +133,13 @@ export class KvReader implements Disposable {
   /** As {@link get}, blocking. */
   getSync(key: KeyInput): Uint8Array | undefined {
     const length = this.#encode(key);
-    return this.#locate(length) ? this.#read(length) : undefined;
+    return this.#locate(length, true) ? this.#read(length) : undefined;
   }
 
   /** A key's value with its version and expiry; undefined if the key does not exist. */
   async getEntry(key: KeyInput): Promise<Entry | undefined> {
     const length = this.#encode(key);
-    if (!this.#locate(length)) return undefined;
+    if (!this.#locate(length, true)) return undefined;
     if (this.#index.frameLength <= BLOCKING_READ_BYTES_MAX) return this.#readEntry(key, length);
     const text = textOf(key);
     const found = await this.#readLong(length);
@@ -149,12 +149,12 @@ export class KvReader implements Disposable {
   /** As {@link getEntry}, blocking. */
   getEntrySync(key: KeyInput): Entry | undefined {
     const length = this.#encode(key);
-    return this.#locate(length) ? this.#readEntry(key, length) : undefined;
+    return this.#locate(length, true) ? this.#readEntry(key, length) : undefined;
   }
 
   /** Whether a key exists. Looks into memory only. */
   has(key: KeyInput): boolean {
-    return this.#locate(this.#encode(key));
+    return this.#locate(this.#encode(key), false);
   }
 
   /**
@@ -164,14 +164,14 @@ export class KvReader implements Disposable {
    */
   getShort(key: KeyInput, valueBytesMax: number): Uint8Array | null | undefined {
     const length = this.#encode(key);
-    if (!this.#locate(length)) return undefined;
+    if (!this.#locate(length, true)) return undefined;
     return valueLengthOf(this.#index, length) > valueBytesMax ? null : this.#read(length);
   }
 
   /** A key's version, expiry and size of value; undefined if it does not exist. Reads no file. */
   stat(key: KeyInput): KeyInfo | undefined {
     const length = this.#encode(key);
-    if (!this.#locate(length)) return undefined;
+    if (!this.#locate(length, false)) return undefined;
     const { lsn: version, expiresAt } = this.#index;
     const size = valueLengthOf(this.#index, length);
     return expiresAt === 0 ? { version, size } : { version, size, expiresAt };
@@ -212,11 +212,15 @@ export class KvReader implements Disposable {
     return encodeKey(key, this.#key, 0, this.#handle.keyBytesMax);
   }
 
-  /** Looks the encoded key up, anew. What is found stands in the index reader's fields. */
-  #locate(keyLength: number): boolean {
+  /**
+   * Looks the encoded key up, anew; `reads` if its value is to be read next. What is found stands in
+   * the index reader's fields.
+   */
+  #locate(keyLength: number, reads: boolean): boolean {
     this.#assertAttached();
     this.#files.refresh();
-    if (!this.#index.find(this.#key, keyLength)) return false;
+    const frames = reads ? this.#files.frames : undefined;
+    if (!this.#index.find(this.#key, keyLength, frames)) return false;
     const { expiresAt } = this.#index;
     return expiresAt === 0 || expiresAt > this.#clock.now();
   }
@@ -228,7 +232,7 @@ export class KvReader implements Disposable {
       const value = this.#records.read(this.#index, this.#key, keyLength);
       if (typeof value !== "string") return value;
       hindrance = this.#assess(value, this.#index, hindrance);
-    } while (this.#locate(keyLength));
+    } while (this.#locate(keyLength, true));
     return undefined;
   }
 
@@ -240,12 +244,12 @@ export class KvReader implements Disposable {
   /** The entry of a key that stands in the index, and so need not be checked. */
   #entryAt(key: Uint8Array): Entry | undefined {
     this.#key.set(key);
-    return this.#locate(key.length) ? this.#readEntry(key, key.length) : undefined;
+    return this.#locate(key.length, true) ? this.#readEntry(key, key.length) : undefined;
   }
 
   #entryWithoutValue(key: Uint8Array): Entry | undefined {
     this.#key.set(key);
-    if (!this.#locate(key.length)) return undefined;
+    if (!this.#locate(key.length, false)) return undefined;
     const entry = entryOf(textOf(key), this.#index, NO_VALUE);
     entry.size = valueLengthOf(this.#index, key.length);
     return entry;
@@ -264,7 +268,7 @@ export class KvReader implements Disposable {
       if (typeof value !== "string") return { place, value };
       hindrance = this.#assess(value, place, hindrance);
       this.#key.set(key);
-    } while (this.#locate(keyLength));
+    } while (this.#locate(keyLength, true));
     return undefined;
   }
 

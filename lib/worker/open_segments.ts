@@ -16,6 +16,7 @@ import { joinPath, segmentName } from "../format/filename.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
 import { SharedDurableReader } from "../log/shared_durable.ts";
+import { MappedFrames } from "../store/mapped_frames.ts";
 import { UNMAPPED_READS_MAX } from "../store/record_source.ts";
 import { CLOSED, REMOVALS } from "../store/shared_store.ts";
 
@@ -52,6 +53,8 @@ export interface SharedFiles {
 
 /** Open files by segment. */
 export class OpenSegments {
+  /** Those that are mapped, from which the index may fetch ahead. */
+  readonly frames: MappedFrames = new MappedFrames();
   readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #control: Int32Array;
@@ -92,7 +95,7 @@ export class OpenSegments {
     const length = this.#durable.lengthToStay(segment.fileId, () => file.size());
     if (length <= segment.mappedLength) return;
     segment.mappedLength = length;
-    file.map?.(length);
+    this.frames.add(segment, file.map?.(length));
   }
 
   /** Closes everything. A read that is under way comes to its end. */

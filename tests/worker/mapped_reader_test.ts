@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KvError } from "../../lib/errors.ts";
+import { FRAME_HEADER_BYTES } from "../../lib/format/record.ts";
 import type { FileSystem } from "../../lib/fs/file_system.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
+import { readFile } from "../../lib/fs/whole_file.ts";
 import type { KvStore } from "../../lib/store/store.ts";
 import { KvReader } from "../../lib/worker/kv_reader.ts";
 import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
@@ -155,6 +157,36 @@ test("reader: closed segments are mapped whole, and unmapped when compaction rem
   for (const path of mapped.keys()) assert(fileSystem.stat(path) !== undefined, `${path} is gone`);
   reader.detach();
   assert.equal(mapped.size, 0);
+  await store.close();
+});
+
+test("reader: reads of mapped values, and nothing else, fetch them ahead", async () => {
+  const { fileSystem, store, attach } = await opened({ durability: LAZY });
+  for (const key of ["before", "a key", "behind"]) store.setSync(key, pattern(100));
+  store.setSync("long", pattern(3000));
+  await store.flush();
+  using reader = attach();
+  readOften(reader, "a key");
+  const log = new TextDecoder("latin1").decode(readFile(fileSystem, FIRST, 1 << 20));
+  const begin = log.indexOf("a key") - FRAME_HEADER_BYTES;
+  const touched = { path: FIRST, position: begin - begin % 64 };
+  const reads: [string, () => unknown][] = [
+    ["getSync", () => reader.getSync("a key")],
+    ["get", () => reader.get("a key")],
+    ["getEntry", () => reader.getEntry("a key")],
+    ["getEntrySync", () => reader.getEntrySync("a key")],
+    ["getShort", () => reader.getShort("a key", 1000)],
+  ];
+  for (const [name, read] of reads) {
+    fileSystem.touched.length = 0;
+    await read();
+    assert.deepEqual(fileSystem.touched, [touched], name);
+  }
+  fileSystem.touched.length = 0;
+  reader.has("a key");
+  reader.stat("a key");
+  reader.getSync("long");
+  assert.deepEqual(fileSystem.touched, [], "to fetch may be to wait for the disk");
   await store.close();
 });
 
