@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { systemClock } from "../../lib/clock.ts";
 import { type BunRuntime, listenOnBun } from "../../lib/server/tcp/listen_bun.ts";
 import type { Transport, TransportEvents } from "../../lib/server/tcp/transport.ts";
 import { bytesOf, latin1 } from "./fed_parser.ts";
@@ -60,6 +61,10 @@ class World {
     const socket = new FakeSocket();
     this.#handlers.open(socket as unknown as Socket);
     return { socket, transport: this.#accepted };
+  }
+
+  data(socket: FakeSocket): void {
+    this.#handlers.data(socket as unknown as Socket, bytesOf("x"));
   }
 
   drain(socket: FakeSocket, room: number): void {
@@ -145,4 +150,18 @@ test("Bun: what was gathered for a client that has gone is forgotten", async () 
   assert.equal(write(transport, "2"), 1);
   transport.end();
   assert.deepEqual(socket.done, ["<shutdown>"]);
+});
+
+test("Bun: the event loop looks for more when a chunk came", () => {
+  const { defer } = systemClock;
+  const world = new World();
+  const { socket } = world.connect();
+  let deferred = 0;
+  systemClock.defer = () => void deferred++;
+  try {
+    world.data(socket);
+    assert.equal(deferred, 1);
+  } finally {
+    systemClock.defer = defer;
+  }
 });

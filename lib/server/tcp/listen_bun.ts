@@ -2,6 +2,7 @@
 
 import { systemClock } from "../../clock.ts";
 import type { TlsFiles } from "../tls_files.ts";
+import { BusyPolling } from "./busy_polling.ts";
 import { GATHERED_BYTES_MAX, GatheredWrites, type GatheringSocket } from "./gathered_writes.ts";
 import type { SocketListener, SocketOptions } from "./listen.ts";
 import { joinHostPort, type Transport, type TransportEvents } from "./transport.ts";
@@ -120,6 +121,7 @@ class BunSocketListener implements SocketListener {
 /** One set of handlers for all sockets: what differs is in the socket's data. */
 function handlersFor({ accept }: SocketOptions): BunHandlers {
   const gathered = new GatheredWrites();
+  const polling = new BusyPolling(systemClock);
   return {
     binaryType: "uint8array",
     open(socket) {
@@ -129,7 +131,10 @@ function handlersFor({ accept }: SocketOptions): BunHandlers {
       socket.data = transport;
       transport.events = accept(transport);
     },
-    data: (socket, chunk) => socket.data?.events?.received(chunk),
+    data(socket, chunk) {
+      polling.came();
+      socket.data?.events?.received(chunk);
+    },
     drain: (socket) => socket.data?.drain(),
     end(socket) {
       const events = socket.data?.events;
