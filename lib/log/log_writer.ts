@@ -37,6 +37,8 @@ export class LogWriter {
   #segment: Segment;
   #used = 0;
   #bufferStart: number;
+  /** Length of the segments that were closed. */
+  #bytesClosed = 0;
   #lsnAppended: number;
   #lsnDurable: number;
   /** What the newest mark in the segment calls durable. */
@@ -98,6 +100,11 @@ export class LogWriter {
   /** Bytes of the active segment that are not durable. */
   get bytesInFlight(): number {
     return this.#segment.length - this.#segment.durableLength;
+  }
+
+  /** Bytes appended so far, plus those that the first segment had before: it never gets less. */
+  get bytesAppended(): number {
+    return this.#bytesClosed + this.#segment.length;
   }
 
   /** How much longer the active segment may become. */
@@ -294,6 +301,7 @@ export class LogWriter {
     this.#context.segments.append(segment);
     if (this.#pooledFile !== this.#syncingFile) this.#pooledFile.close();
     this.#pooledFile = pooledFile;
+    this.#bytesClosed += this.#segment.length;
     this.#segment = segment;
     this.#space.reset();
     this.#bufferStart = segment.length;

@@ -12,7 +12,6 @@
  * - An index entry moves only if it still means the record that was copied.
  */
 
-import type { Clock } from "../clock.ts";
 import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import { SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import { hintName, joinPath, segmentName } from "../format/filename.ts";
@@ -38,25 +37,23 @@ import {
   type CompactionThresholds,
   countClean,
   forgettableLsn,
+  groupBytesOf,
   groupNeighbours,
   shouldRotate,
 } from "./compaction_policy.ts";
 import type { Keydir } from "./keydir.ts";
 import { BackgroundSlices, RECORDS_BETWEEN_CLOCK_READINGS } from "./pause.ts";
-import { SegmentPass } from "./segment_pass.ts";
+import { type BackgroundContext, SegmentPass } from "./segment_pass.ts";
 import type { CompactionResult } from "./types.ts";
 
 /** What compaction works with. */
-export interface CompactionContext {
+export interface CompactionContext extends BackgroundContext {
   fs: FileSystem;
   /** Directory of the log. */
   directory: string;
   keydir: Keydir;
   active: ActiveFile;
   thresholds: CompactionThresholds;
-  clock: Clock;
-  /** Whether background work piles up. */
-  isLate: () => boolean;
   logger: Logger;
   /** Closes the active segment, so that it can be compacted. */
   rotate: () => void;
@@ -83,9 +80,22 @@ export class Compactor {
   #cancelled = false;
   /** What a run that failed could not finish. */
   #handover: Handover | undefined;
+  #workBytesLeft = 0;
 
   constructor(context: CompactionContext) {
-    this.#context = context;
+    const onWork = (byteLength: number) => {
+      this.#workBytesLeft -= byteLength;
+      context.onWork(byteLength);
+    };
+    this.#context = { ...context, onWork };
+  }
+
+  /**
+   * Bytes of segments still to be worked through until the next files can be removed: each record once
+   * to be read, and again to be moved if it is alive. 0 while nothing runs.
+   */
+  get workBytesLeft(): number {
+    return Math.max(0, this.#workBytesLeft);
   }
 
   /** Makes the current run stop at its next slice, and later ones not begin. */
@@ -120,7 +130,10 @@ export class Compactor {
     // As far as this position, older segments are rewritten or hold nothing that was superseded.
     const cleanCount = countClean(closed, chosen);
     try {
-      for (const group of groupNeighbours(closed, chosen, thresholds.segmentBytesMax)) {
+      const groupBytesMax = what === "all"
+        ? thresholds.segmentBytesMax
+        : groupBytesOf(closed, thresholds);
+      for (const group of groupNeighbours(closed, chosen, groupBytesMax)) {
         const inputs = group.map((index) => closed[index]!);
         // Records deleted up to now are in no older segment, once those are rewritten.
         const droppableLsn = group.at(-1)! < cleanCount ? Math.min(lsnVisible, forgettable) : 0;
@@ -143,6 +156,7 @@ export class Compactor {
   ): Promise<void> {
     const { keydir, active, settle } = this.#context;
     const group = new GroupCopy(this.#context, inputs, droppableLsn);
+    this.#workBytesLeft = inputs.reduce((sum, input) => sum + input.length + input.aliveBytes, 0);
     try {
       for (const input of inputs) await this.#copy(input, group);
       for (const output of group.outputs) await output.finish();
@@ -166,6 +180,7 @@ export class Compactor {
       throw error;
     }
     keydir.segments.replace(inputs, outputs);
+    this.#workBytesLeft = outputs.reduce((sum, output) => sum + output.length, 0);
     this.#handover = { inputs, outputs, moved: false };
     await this.#finishHandover(this.#handover);
     const bytesBefore = inputs.reduce((sum, input) => sum + input.length, 0);
@@ -215,14 +230,13 @@ export class Compactor {
   }
 
   async #copy(input: Segment, group: GroupCopy): Promise<void> {
-    const { active, clock } = this.#context;
-    const pass = new SegmentPass(input, active.nodeId, clock, this.#context.isLate);
+    const pass = new SegmentPass(input, this.#context.active.nodeId, this.#context);
     const { scanner } = pass;
     await pass.pause();
     if (scanner.readHeader()) {
       while (scanner.next()) {
         const { frameLength } = scanner.reader.header;
-        if (!group.hasRoom(frameLength)) await group.makeRoom(frameLength);
+        if (!group.hasRoom(frameLength)) await pass.pauseFor(group.makeRoom(frameLength));
         group.take(scanner);
         if (pass.isDue) {
           await pass.pause();
@@ -230,6 +244,7 @@ export class Compactor {
         }
       }
     }
+    pass.finish();
     if (scanner.problem !== undefined) {
       const { path } = input.file;
       throw new KvError(
@@ -243,14 +258,15 @@ export class Compactor {
 
   /** Points index entries at the copies; the output's hint file lists what was copied. */
   async #relocate(inputs: Segment[], output: Segment): Promise<void> {
-    const { fs, directory, keydir, clock, isLate } = this.#context;
+    const { fs, directory, keydir, clock, urgency, onWork } = this.#context;
     const { index } = keydir;
-    const slices = new BackgroundSlices(clock, isLate);
+    const slices = new BackgroundSlices(clock, urgency);
     const inputIds = new Set(inputs.map((input) => input.fileId));
     const file = fs.open(joinPath(directory, hintName(output.fileId)), "read");
     try {
       const hint = new HintReader(file);
       let untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
+      let toldOffset = 0;
       while (hint.next()) {
         const { bytes } = hint.buffer;
         const hash = index.hash(bytes, hint.keyStart, hint.keyLength);
@@ -261,9 +277,15 @@ export class Compactor {
         if (--untilClockReading === 0) {
           untilClockReading = RECORDS_BETWEEN_CLOCK_READINGS;
           // Not cancellable: from here on the output is part of the log.
-          if (slices.over) await slices.pause();
+          if (slices.over) {
+            slices.end();
+            onWork(hint.offset - toldOffset);
+            toldOffset = hint.offset;
+            await slices.pause();
+          }
         }
       }
+      onWork(output.length - toldOffset);
       if (hint.problem !== undefined) {
         throw new KvError("Io", `Cannot read back ${file.path}: ${hint.problem}`, {
           path: file.path,

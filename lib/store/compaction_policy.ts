@@ -26,6 +26,13 @@ export interface CompactionThresholds {
 
 /** A manual run leaves a segment alone that holds nothing dead but up to this share of marks. */
 const MARKS_SHARE_MAX = 0.05;
+/** A store is rewritten in so many steps, or more, unless they get shorter than is worth an fsync. */
+const GROUPS_MIN = 8;
+const GROUP_BYTES_MIN = 4 << 20;
+/** In a small store a few fsyncs take longer than to write what it holds. */
+const SLACK_BYTES_MIN = 8 << 20;
+/** No smaller share of dead bytes has writes wait. */
+const SLOWING_RATIO_MIN = 0.5;
 /** Control records that every closed segment needs. */
 const CONTROL_BYTES_MIN = SEGMENT_FRAME_BYTES + SYNC_FRAME_BYTES;
 
@@ -74,6 +81,42 @@ export function shouldCompact(
   if (deadBytes / totalBytes > thresholds.deadRatio) return true;
   return totalBytes > thresholds.totalBytes &&
     chooseWorthwhile(segments.slice(0, -1), thresholds, forgettableLsn).includes(true);
+}
+
+/** How far compaction is behind. */
+export interface Lag {
+  /** Dead bytes beyond those from which on compaction runs; negative while there are fewer. */
+  excessBytes: number;
+  /** So many of them there should be at most. */
+  slackBytes: number;
+}
+
+/**
+ * How far compaction is behind, and how far it may be: as many bytes as are alive, in a large store
+ * those of two segments. A `deadRatio` below one half is no reason to slow writes down.
+ */
+export function lagOf(
+  segments: readonly SegmentFigures[],
+  { deadRatio, deadBytesMin, segmentBytesMax }: CompactionThresholds,
+  forgettableLsn: number,
+  bytesInFlight: number,
+): Lag {
+  let keptBytes = bytesInFlight;
+  let deadBytes = -bytesInFlight;
+  for (const segment of segments) {
+    const reclaimable = reclaimableBytes(segment, forgettableLsn);
+    deadBytes += reclaimable;
+    keptBytes += segment.length - reclaimable;
+  }
+  const ratio = Math.max(deadRatio, SLOWING_RATIO_MIN);
+  const aimBytes = Math.max(deadBytesMin, ratio < 1 ? keptBytes * ratio / (1 - ratio) : Infinity);
+  return {
+    excessBytes: deadBytes - aimBytes,
+    slackBytes: Math.min(
+      Math.max(SLACK_BYTES_MIN, aimBytes),
+      Math.max(deadBytesMin, 2 * segmentBytesMax),
+    ),
+  };
 }
 
 /**
@@ -140,13 +183,25 @@ export function chooseAll(
 }
 
 /**
+ * How many bytes a group that an automatic run rewrites should keep alive. A small store is rewritten
+ * in several steps, because each takes room on the disk before it gives any back.
+ */
+export function groupBytesOf(
+  closed: readonly SegmentFigures[],
+  { segmentBytesMax }: CompactionThresholds,
+): number {
+  const aliveBytes = closed.reduce((sum, segment) => sum + segment.aliveBytes, 0);
+  return Math.min(segmentBytesMax, Math.max(GROUP_BYTES_MIN, aliveBytes / GROUPS_MIN));
+}
+
+/**
  * Divides the chosen segments into groups of neighbours, each of which fits one new segment.
  * Returns the groups as lists of positions.
  */
 export function groupNeighbours(
   closed: readonly SegmentFigures[],
   chosen: readonly boolean[],
-  segmentBytesMax: number,
+  groupBytesMax: number,
 ): number[][] {
   const groups: number[][] = [];
   let current: number[] = [];
@@ -154,7 +209,7 @@ export function groupNeighbours(
   closed.forEach((segment, index) => {
     const bytes = segment.aliveBytes + segment.tombstoneBytes;
     const joins = chosen[index] && current.length > 0 &&
-      currentBytes + bytes + CONTROL_BYTES_MIN <= segmentBytesMax;
+      currentBytes + bytes + CONTROL_BYTES_MIN <= groupBytesMax;
     if (!joins) {
       if (current.length > 0) groups.push(current);
       current = [];

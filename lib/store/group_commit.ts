@@ -6,11 +6,12 @@
 import { assert } from "../assert.ts";
 import type { Clock } from "../clock.ts";
 import type { LogWriter } from "../log/log_writer.ts";
+import type { Backpressure } from "./backpressure.ts";
 import type { RecordEncoder } from "./record_encoder.ts";
 import { isGone, type Keydir } from "./keydir.ts";
 import type { SetResult, WriteResult } from "./types.ts";
 import type { VisibilityBell } from "./visibility.ts";
-import { type PendingWrite, WriteGroup, type WriteListener } from "./write_group.ts";
+import { hasKey, type PendingWrite, WriteGroup, type WriteListener } from "./write_group.ts";
 
 /** An fsync as fast as this may block the event loop: another thread would take longer to ask. */
 const BLOCKING_SYNC_MS_MAX = 1;
@@ -66,6 +67,9 @@ export class GroupCommit {
   /** How many there will be if everybody who wrote before writes again. */
   #expected = 0;
   #isDiskBusy: () => boolean;
+  #backpressure: Backpressure;
+  /** Whether the next group waits for compaction. */
+  #isHeld = false;
   #onTurn = () => this.#commit();
 
   /** `isDiskBusy` tells whether something else has the disk write large amounts. */
@@ -75,12 +79,14 @@ export class GroupCommit {
     clock: Clock,
     bell: VisibilityBell,
     isDiskBusy: () => boolean,
+    backpressure: Backpressure,
   ) {
     this.#writer = writer;
     this.#keydir = keydir;
     this.#clock = clock;
     this.#bell = bell;
     this.#isDiskBusy = isDiskBusy;
+    this.#backpressure = backpressure;
     this.#lsnVisible = writer.lsnAppended;
     this.#lsnMapped = writer.lsnAppended;
   }
@@ -189,6 +195,11 @@ export class GroupCommit {
   settled(): Promise<void> {
     if (this.size === 0) return Promise.resolve();
     this.#start();
+    if (this.#isHeld) {
+      // Compaction may be who asks, and the group waits for it.
+      this.#isHeld = false;
+      this.#clock.defer(this.#onTurn);
+    }
     const lsn = this.#writer.lsnAppended;
     return new Promise((resolve) => this.#waiters.push({ lsn, resolve }));
   }
@@ -238,6 +249,29 @@ export class GroupCommit {
       // another fsync; but longer it would keep the event loop busy, and those who are there waiting.
       this.#gathered = count;
       this.#clock.defer(this.#onTurn);
+      return;
+    }
+    if (this.#backpressure.isOn && this.#hold()) return;
+    this.#commitGathered();
+  }
+
+  /** Has the group wait for compaction, if it must and nobody waits for everything in flight. */
+  #hold(): boolean {
+    const admission = this.#waiters.length > 0 ? undefined : this.#backpressure.admission();
+    if (admission === undefined) return false;
+    this.#isHeld = true;
+    void admission.then(() => {
+      if (!this.#isHeld) return;
+      this.#isHeld = false;
+      this.#commitGathered();
+    });
+    return true;
+  }
+
+  #commitGathered(): void {
+    const count = this.#filling.writes.length;
+    if (count === 0) {
+      this.#running = false;
       return;
     }
     this.#expected = count;
@@ -355,18 +389,4 @@ export class GroupCommit {
     for (const { resolve } of this.#waiters.splice(0)) resolve();
     this.#bell.ring(); // for those who look for the failure themselves
   }
-}
-
-function hasKey(
-  write: PendingWrite,
-  bytes: Uint8Array,
-  start: number,
-  length: number,
-): boolean {
-  if (write.keyLength !== length) return false;
-  const { keys } = write.group;
-  for (let index = 0; index < length; index++) {
-    if (keys[write.keyStart + index] !== bytes[start + index]) return false;
-  }
-  return true;
 }

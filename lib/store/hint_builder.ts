@@ -1,6 +1,5 @@
 /** Writes the hint file of a segment by reading it, in short slices. */
 
-import type { Clock } from "../clock.ts";
 import {
   FRAME_HEADER_BYTES,
   OP_DELETE,
@@ -13,18 +12,15 @@ import { HintWriter } from "../log/hint_writer.ts";
 import type { Segment } from "../log/segment.ts";
 import type { SegmentScanner } from "../log/segment_scanner.ts";
 import type { Keydir } from "./keydir.ts";
-import { SegmentPass } from "./segment_pass.ts";
+import { type BackgroundContext, SegmentPass } from "./segment_pass.ts";
 
 /** What building a hint works with. */
-export interface HintContext {
+export interface HintContext extends BackgroundContext {
   fs: FileSystem;
   /** Directory of the log. */
   directory: string;
   nodeId: Uint8Array;
   keydir: Keydir;
-  clock: Clock;
-  /** Whether background work piles up. */
-  isLate: () => boolean;
   /** LSN up to which everything is durable. */
   lsnDurable: () => number;
 }
@@ -34,9 +30,9 @@ export interface HintContext {
  * supersedes are left out; everything else is in it. Returns false if the segment is damaged.
  */
 export async function buildHint(context: HintContext, segment: Segment): Promise<boolean> {
-  const { fs, directory, nodeId, clock } = context;
+  const { fs, directory, nodeId } = context;
   const coveredLength = segment.length;
-  const pass = new SegmentPass(segment, nodeId, clock, context.isLate);
+  const pass = new SegmentPass(segment, nodeId, context);
   const { scanner } = pass;
   await pass.pause();
   if (!scanner.readHeader()) return false;
@@ -48,6 +44,7 @@ export async function buildHint(context: HintContext, segment: Segment): Promise
       if (hint.isFull) await hint.writeOut();
       if (pass.isDue) await pass.pause();
     }
+    pass.finish();
     if (scanner.problem !== undefined || !scanner.endsWithMark) {
       hint.abort();
       return false;

@@ -7,6 +7,7 @@
 import type { Clock, ScheduledTask } from "../clock.ts";
 import type { LogWriter } from "../log/log_writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { Backpressure } from "./backpressure.ts";
 
 /** A segment that is being closed has no more to sync than about this, or than came meanwhile. */
 const CLOSING_BYTES_MAX = 512 << 10;
@@ -26,6 +27,7 @@ export class LazySync {
   #writer: LogWriter;
   #clock: Clock;
   #logger: Logger;
+  #backpressure: Backpressure;
   #bytesMax: number;
   #delayMs: number;
   /** Bytes appended since opening, and how many of them are durable. */
@@ -44,10 +46,12 @@ export class LazySync {
     durability: { bytes: number; millis: number },
     clock: Clock,
     logger: Logger,
+    backpressure: Backpressure,
   ) {
     this.#writer = writer;
     this.#clock = clock;
     this.#logger = logger;
+    this.#backpressure = backpressure;
     this.#bytesMax = durability.bytes;
     this.#delayMs = durability.millis;
     this.lsnAdmitted = writer.lsnAppended;
@@ -62,9 +66,8 @@ export class LazySync {
 
   /** Resolves when what was appended may be acknowledged; undefined if that is now. */
   admitted(): Promise<void> | undefined {
-    if (this.#hasRoom(this.#appended)) return undefined;
-    const position = this.#appended;
-    return new Promise((resolve, reject) => this.#waiters.push({ position, resolve, reject }));
+    const room = this.#hasRoom(this.#appended) ? undefined : this.#roomLater();
+    return this.#backpressure.isOn ? this.#withBackpressure(room) : room;
   }
 
   /** As {@link admitted}, of the record `lsn` that was appended last; `ring` tells when it is later. */
@@ -110,6 +113,17 @@ export class LazySync {
   /** Stops the timer. */
   close(): void {
     this.#disarm();
+  }
+
+  #roomLater(): Promise<void> {
+    const position = this.#appended;
+    return new Promise((resolve, reject) => this.#waiters.push({ position, resolve, reject }));
+  }
+
+  #withBackpressure(room: Promise<void> | undefined): Promise<void> | undefined {
+    const admission = this.#backpressure.admission();
+    if (admission === undefined) return room;
+    return Promise.all([room, admission]).then(() => this.#writer.assertWritable());
   }
 
   /** Whether everything up to `position` may count as acknowledged. */

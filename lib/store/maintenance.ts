@@ -3,16 +3,23 @@
  * when it is due. One task at a time, so that none changes what another works on.
  */
 
-import type { Clock, ScheduledTask } from "../clock.ts";
+import type { ScheduledTask } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import type { Segment } from "../log/segment.ts";
-import type { Logger } from "../telemetry/logger.ts";
 import type { CompactionEvent } from "../telemetry/store_observer.ts";
+import type { Backpressure } from "./backpressure.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { type CompactionContext, Compactor } from "./compaction.ts";
-import { forgettableLsn, reclaimableBytes, shouldCompact } from "./compaction_policy.ts";
+import {
+  forgettableLsn,
+  type Lag,
+  lagOf,
+  reclaimableBytes,
+  shouldCompact,
+} from "./compaction_policy.ts";
 import { buildHint, type HintContext } from "./hint_builder.ts";
 import type { OpenedLog } from "./open_log.ts";
+import type { Urgency } from "./pause.ts";
 import type { CompactionResult, StoreStats } from "./types.ts";
 
 const RETRY_MS_MIN = 1000;
@@ -24,10 +31,18 @@ const CHECK_BYTES_MIN = 4096;
 /** Opening scans what no hint covers: at closing a hint is worth writing for more than this. */
 const HINT_BYTES_MIN = 4 << 20;
 
+/** Compaction is late when it has used up so much of the slack that it has. */
+const LATE_SLACK_SHARE = 1 / 4;
+/** What may be written for each byte that compaction works through, at least and at most. */
+const WRITE_SHARE_MIN = 1 / 16;
+const WRITE_SHARE_MAX = 1 / 2;
+/** The same before compaction has begun: what is to be done first is not known. */
+const WRITE_SHARE_WAITING = 1 / 4;
+
 /** What maintenance works with. */
-export interface MaintenanceContext extends Omit<CompactionContext, "logger" | "clock" | "isLate"> {
-  clock: Clock;
-  logger: Logger;
+export interface MaintenanceContext extends Omit<CompactionContext, "urgency" | "onWork"> {
+  /** Slowed down by it. */
+  backpressure: Backpressure;
   /** Compact without being asked. */
   auto: boolean;
   /** What opening has found. */
@@ -60,13 +75,21 @@ export class Maintenance {
   #supersededBytes = 0;
   #checkBytes: number;
   #autoPending = false;
+  #lag: Lag = { excessBytes: -Infinity, slackBytes: 0 };
+  #workSinceCheck = 0;
+  /** Segments that compaction is likely to rewrite first; those that it leaves get their hints then. */
+  #unhinted: Segment[] = [];
   #deadBytesSpared = 0;
   #retry: ScheduledTask | undefined;
   #retryMs = RETRY_MS_MIN;
 
   constructor(context: MaintenanceContext) {
     this.#context = context;
-    this.#compactor = new Compactor({ ...context, isLate: () => this.#isLate });
+    this.#compactor = new Compactor({
+      ...context,
+      urgency: () => this.#urgency,
+      onWork: (byteLength) => this.#noteWork(byteLength),
+    });
     const { opened, checkpointRecordsMin } = context;
     this.#checkpointer = new Checkpointer(
       context,
@@ -93,18 +116,24 @@ export class Maintenance {
     if (this.#bytesSinceCheck >= this.#checkBytes) this.check();
   }
 
-  /** Starts compaction if it is due. */
+  /** Starts compaction if it is due, and slows writes down if it is behind. */
   check(): void {
     this.#bytesSinceCheck = 0;
     const { auto, keydir, thresholds } = this.#context;
-    if (!auto || this.#autoPending || this.#closed) return;
+    if (this.#closed) return;
     const { ordered } = keydir.segments;
     const forgettable = this.#forgettableLsn();
     const spared = this.#deadBytesSpared;
     const inFlight = this.#context.bytesInFlight();
-    if (!shouldCompact(ordered, thresholds, forgettable, spared, inFlight)) return;
-    this.#autoPending = true;
-    void this.#enqueue(() => this.#compactByItself());
+    this.#lag = lagOf(ordered, thresholds, forgettable, inFlight);
+    if (
+      auto && !this.#autoPending && this.#retry === undefined &&
+      shouldCompact(ordered, thresholds, forgettable, spared, inFlight)
+    ) {
+      this.#autoPending = true;
+      void this.#enqueue(() => this.#compactByItself());
+    }
+    this.#pace();
   }
 
   /** Writes hint files for closed segments that have none. */
@@ -123,9 +152,11 @@ export class Maintenance {
    */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#context.backpressure.release();
     this.#retry?.cancel();
     this.#compactor.cancel();
-    await this.#tail;
+    // A compaction that was running may have closed a segment, whose hint file comes after it.
+    while (this.#tasks > 0) await this.#tail;
   }
 
   /**
@@ -142,12 +173,42 @@ export class Maintenance {
   }
 
   /** Whether work piles up, or somebody waits for it: sparing the event loop must not let it grow. */
-  get #isLate(): boolean {
-    if (this.#closed || this.#tasks > TASKS_MAX) return true;
-    const { segments } = this.#context.keydir;
-    const { deadRatio, deadBytesMin } = this.#context.thresholds;
-    const deadBytesMax = segments.totalBytes * (1 + deadRatio) / 2;
-    return segments.totalBytes - segments.aliveBytes > Math.max(deadBytesMin, deadBytesMax);
+  get #urgency(): Urgency {
+    const { excessBytes, slackBytes } = this.#lag;
+    if (excessBytes > slackBytes) return "urgent";
+    return this.#isBehind || this.#closed || this.#tasks > TASKS_MAX ? "late" : "calm";
+  }
+
+  get #isBehind(): boolean {
+    const { excessBytes, slackBytes } = this.#lag;
+    return excessBytes > slackBytes * LATE_SLACK_SHARE;
+  }
+
+  /** Takes note of background work: so many bytes of segments were worked through. */
+  #noteWork(byteLength: number): void {
+    this.#context.backpressure.noteWork(byteLength);
+    this.#workSinceCheck += byteLength;
+    if (this.#workSinceCheck < this.#checkBytes) return;
+    this.#workSinceCheck = 0;
+    this.check();
+  }
+
+  /**
+   * Lets writes go on as fast as compaction does if it is behind, and as ever if it is not, or does
+   * not run. What there is of slack is to last until it can remove the next files.
+   */
+  #pace(): void {
+    const { backpressure } = this.#context;
+    if (!this.#autoPending || this.#closed || !this.#isBehind) {
+      backpressure.release();
+      return;
+    }
+    const { excessBytes, slackBytes } = this.#lag;
+    const { workBytesLeft } = this.#compactor;
+    const share = workBytesLeft === 0
+      ? WRITE_SHARE_WAITING
+      : Math.min(WRITE_SHARE_MAX, (slackBytes - excessBytes) / workBytesLeft);
+    backpressure.hold(Math.max(WRITE_SHARE_MIN, share), slackBytes * LATE_SLACK_SHARE);
   }
 
   /** Runs tasks one after the other; one that fails does not stop those behind it. */
@@ -203,13 +264,20 @@ export class Maintenance {
       if (isFinal || this.#closed) {
         this.#deadBytesSpared = Infinity;
       } else {
-        this.#retry = clock.schedule(this.#retryMs, () => this.check(), true);
+        this.#retry = clock.schedule(this.#retryMs, () => this.#tryAgain(), true);
         this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
       }
     } finally {
       this.#autoPending = false;
+      this.#pace();
+      for (const segment of this.#unhinted.splice(0)) this.hint(segment);
     }
     if (checkAgain) this.check();
+  }
+
+  #tryAgain(): void {
+    this.#retry = undefined;
+    this.check();
   }
 
   #forgettableLsn(): number {
@@ -220,7 +288,14 @@ export class Maintenance {
     const { keydir } = this.#context;
     if (segment.hintedLength === segment.length) return;
     if (!keydir.segments.ordered.includes(segment)) return;
-    await this.#buildHint(segment);
+    if (this.#autoPending && !this.#closed && this.#isBehind && this.#isWorthwhile(segment)) {
+      this.#unhinted.push(segment);
+    } else await this.#buildHint(segment);
+  }
+
+  #isWorthwhile(segment: Segment): boolean {
+    const { deadRatio } = this.#context.thresholds;
+    return reclaimableBytes(segment, this.#forgettableLsn()) / segment.length > deadRatio;
   }
 
   async #buildHint(segment: Segment): Promise<void> {
@@ -231,7 +306,8 @@ export class Maintenance {
       nodeId: this.#context.active.nodeId,
       keydir: this.#context.keydir,
       clock: this.#context.clock,
-      isLate: () => this.#isLate,
+      urgency: () => this.#urgency,
+      onWork: (byteLength) => this.#noteWork(byteLength),
       lsnDurable: this.#context.lsnDurable,
     };
     try {

@@ -9,12 +9,16 @@ export const RECORDS_BETWEEN_CLOCK_READINGS = 16;
 const BACKGROUND_SLICE_MS_MIN = 0.1;
 /** However long the turns of others are: a stall of more would be felt. */
 const BACKGROUND_SLICE_MS_MAX = 4;
-/** After a slice others have so many times as long, if they need it. */
-const OTHERS_SHARE = 3;
-/** The same while work piles up. */
-const OTHERS_SHARE_LATE = 1;
+/** Unless the turns of others stall everything as long, and what they leave to do gets too much. */
+const BACKGROUND_SLICE_MS_MAX_URGENT = 16;
 /** A turn of the event loop as short as this was needed by nobody. */
 const IDLE_TURN_MS = 0.02;
+
+/** How much work has piled up. */
+export type Urgency = "calm" | "late" | "urgent";
+
+/** After a slice others have so many times as long, if they need it. */
+const OTHERS_SHARE: Readonly<Record<Urgency, number>> = { calm: 3, late: 1, urgent: 0.5 };
 
 /** Measures how long the current slice of work has taken, and ends it in time. */
 export class Slices {
@@ -57,29 +61,43 @@ export class Slices {
  */
 export class BackgroundSlices extends Slices {
   #time: () => number;
-  #isLate: () => boolean;
+  #urgency: () => Urgency;
+  /** When the last slice ended; undefined if {@link pause} is to ask. */
+  #end: number | undefined;
 
-  /** While `isLate` says that work piles up, the share is larger, and each turn has a slice. */
-  constructor(clock: Clock, isLate: () => boolean) {
+  /** While work piles up, as `urgency` says, the share is larger, and each turn has a slice. */
+  constructor(clock: Clock, urgency: () => Urgency) {
     super(clock, BACKGROUND_SLICE_MS_MIN);
     this.#time = () => clock.monotonic();
-    this.#isLate = isLate;
+    this.#urgency = urgency;
+  }
+
+  /** Ends a slice before {@link pause}: who works waits for the disk first, and others have their turn. */
+  end(): void {
+    this.#end ??= this.#time();
   }
 
   /** As {@link Slices.pause}; it takes several turns of the event loop while others need them. */
   override async pause(): Promise<void> {
-    const begin = this.#time();
-    const isLate = this.#isLate();
-    const share = isLate ? OTHERS_SHARE_LATE : OTHERS_SHARE;
+    const urgency = this.#urgency();
+    const isLate = urgency !== "calm";
+    const now = this.#time();
+    // What others had while the disk was waited for counts only where each turn is needed.
+    const begin = isLate ? this.#end ?? now : now;
+    this.#end = undefined;
+    const share = OTHERS_SHARE[urgency];
     const othersEnd = begin + share * BACKGROUND_SLICE_MS_MIN;
     let turnBegin: number;
-    let turnEnd = begin;
+    let turnEnd = now;
     do {
       turnBegin = turnEnd;
       await this.turn();
       turnEnd = this.#time();
     } while (!isLate && turnEnd - turnBegin > IDLE_TURN_MS && turnEnd < othersEnd);
     const sliceMs = (turnEnd - begin) / share;
-    this.begin(Math.min(BACKGROUND_SLICE_MS_MAX, Math.max(BACKGROUND_SLICE_MS_MIN, sliceMs)));
+    const sliceMsMax = urgency === "urgent"
+      ? BACKGROUND_SLICE_MS_MAX_URGENT
+      : BACKGROUND_SLICE_MS_MAX;
+    this.begin(Math.min(sliceMsMax, Math.max(BACKGROUND_SLICE_MS_MIN, sliceMs)));
   }
 }

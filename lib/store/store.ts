@@ -563,9 +563,15 @@ export class KvStore implements AsyncDisposable {
     return openChanges(context, options);
   }
 
-  /** Resolves when everything written so far is on stable storage. */
+  /**
+   * Resolves when everything written so far is on stable storage, and compaction is not too far
+   * behind it.
+   */
   async flush(): Promise<void> {
-    await this.#writable().flush();
+    const write = this.#writable();
+    await write.flush();
+    // Where else could those wait who write with blocking calls?
+    await write.backpressure.admission();
   }
 
   /** As {@link flush}, blocking. */
@@ -671,6 +677,7 @@ export class KvStore implements AsyncDisposable {
       syncs: write?.writer.syncs ?? 0,
       compactions: write?.maintenance.compactions ?? 0,
       compacting: write?.maintenance.compacting ?? false,
+      backpressureMs: write?.backpressure.waitedMs ?? 0,
       ...write?.maintenance.last,
       nodeId: formatNodeId(this.#active.nodeId),
       replay: this.#replay,

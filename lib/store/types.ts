@@ -28,7 +28,10 @@ export type Durability = "immediate" | {
 
 /** When dead records are reclaimed. */
 export interface CompactionOptions {
-  /** Compact by itself when the thresholds are passed (default true). */
+  /**
+   * Compact by itself when the thresholds are passed, and let writes wait a little where they are
+   * quicker than that (default true).
+   */
   auto?: boolean;
   /** Share of dead bytes above which compaction starts: more than 0, at most 1 (default 0.5). */
   deadRatio?: number;
@@ -288,6 +291,8 @@ export interface StoreStats {
   compactions: number;
   /** Whether one is running now. */
   compacting: boolean;
+  /** For how long, in milliseconds since opening, writes waited because compaction was behind. */
+  backpressureMs: number;
   /** What the last one did, if any. */
   lastCompaction?: CompactionResult;
   /** When that was over, in milliseconds since the epoch. */

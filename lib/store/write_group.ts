@@ -67,3 +67,18 @@ export interface PendingWrite {
   /** Who waits for it; of a batch, only its last write has one. */
   listener: WriteListener | undefined;
 }
+
+/** Whether a write in flight is about this key. */
+export function hasKey(
+  write: PendingWrite,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+): boolean {
+  if (write.keyLength !== length) return false;
+  const { keys } = write.group;
+  for (let index = 0; index < length; index++) {
+    if (keys[write.keyStart + index] !== bytes[start + index]) return false;
+  }
+  return true;
+}

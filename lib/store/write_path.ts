@@ -12,6 +12,7 @@ import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
 import { CommandLog, type Logger } from "../telemetry/logger.ts";
 import { Acknowledgement } from "./acknowledgement.ts";
+import { Backpressure } from "./backpressure.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { assertConditions, isAboutState } from "./conditions.ts";
 import { isGone, type Keydir } from "./keydir.ts";
@@ -46,6 +47,8 @@ export class WritePath {
   /** Durability "immediate". */
   readonly commit: GroupCommit | undefined;
   readonly acknowledgement: Acknowledgement;
+  /** Slows writes down while compaction is behind. */
+  readonly backpressure: Backpressure;
 
   /** Durability { bytes, millis }. */
   #lazy: LazySync | undefined;
@@ -85,6 +88,7 @@ export class WritePath {
       log.sealed,
     );
     this.writer = writer;
+    this.backpressure = new Backpressure(clock, () => writer.bytesAppended);
     if (durability === "immediate") {
       this.commit = new GroupCommit(
         writer,
@@ -92,8 +96,9 @@ export class WritePath {
         clock,
         this.bell,
         () => this.maintenance.isBusy,
+        this.backpressure,
       );
-    } else this.#lazy = new LazySync(writer, durability, clock, logger);
+    } else this.#lazy = new LazySync(writer, durability, clock, logger, this.backpressure);
     this.acknowledgement = new Acknowledgement(this.commit, this.#lazy, this.bell);
     this.maintenance = new Maintenance({
       fs,
@@ -112,6 +117,7 @@ export class WritePath {
       lsnVisible: () => this.lsnVisible,
       lsnDurable: () => writer.lsnDurable,
       bytesInFlight: () => this.commit?.setBytesInFlight ?? 0,
+      backpressure: this.backpressure,
     });
     const { keyBytesMax, valueBytesMax } = options;
     this.encoder = new RecordEncoder(writer, keydir.index, keyBytesMax, valueBytesMax);

@@ -66,8 +66,10 @@ test("stats: of a server, what it is doing and what the last compaction came to"
   assert.match(text, /^live +#{20} 97\.\d KiB/m);
   const stats = JSON.parse((await cairn(["stats", "--json", ...at])).text);
   assert.deepEqual(Object.keys(stats).sort(), [
-    ...["aliveBytes", "compacting", "compactions", "deadBytes", "durableVersion", "indexBytes"],
+    ...["aliveBytes", "backpressureMs", "compacting", "compactions", "deadBytes"],
     ...[
+      "durableVersion",
+      "indexBytes",
       "indexKeyBytes",
       "keys",
       "lastCompaction",

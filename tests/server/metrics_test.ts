@@ -195,6 +195,7 @@ test("metrics: figures of the engine", async () => {
     cairn_index_key_bytes: 3,
     cairn_writes_in_flight: 0,
     cairn_compaction_running: 0,
+    cairn_backpressure_seconds_total: 0,
     cairn_open_truncated_bytes: 0,
     cairn_change_feeds_open: 0,
     cairn_group_commit_writes_count: 2,

@@ -36,7 +36,7 @@ test("a slice is over after its time, and a pause begins the next", async () => 
 
 test("background work has a quarter of a busy event loop, and all of an idle one", async () => {
   const clock = new TestClock({ manualDefer: true });
-  const slices = new BackgroundSlices(clock, () => false);
+  const slices = new BackgroundSlices(clock, () => "calm");
   clock.advance(0.1);
   assert(slices.over);
   assert.equal(await turnsOf(slices, clock, 0), 1);
@@ -47,17 +47,20 @@ test("background work has a quarter of a busy event loop, and all of an idle one
 
 test("background work has longer slices where others have long turns, up to a limit", async () => {
   for (
-    const [isLate, turnMs, sliceMs] of [
-      [false, 0.01, 0.1],
-      [false, 1.2, 0.4],
-      [false, 100, 4],
-      [true, 0.05, 0.1],
-      [true, 1.2, 1.2],
-      [true, 100, 4],
+    const [urgency, turnMs, sliceMs] of [
+      ["calm", 0.01, 0.1],
+      ["calm", 1.2, 0.4],
+      ["calm", 100, 4],
+      ["late", 0.05, 0.1],
+      ["late", 1.2, 1.2],
+      ["late", 100, 4],
+      ["urgent", 0.05, 0.1],
+      ["urgent", 1.2, 2.4],
+      ["urgent", 100, 16],
     ] as const
   ) {
     const clock = new TestClock({ manualDefer: true });
-    const slices = new BackgroundSlices(clock, () => isLate);
+    const slices = new BackgroundSlices(clock, () => urgency);
     await turnsOf(slices, clock, turnMs);
     clock.advance(sliceMs * 0.99);
     assert(!slices.over, `${turnMs} ms`);
@@ -68,6 +71,6 @@ test("background work has longer slices where others have long turns, up to a li
 
 test("background work that piles up has its slice in every turn", async () => {
   const clock = new TestClock({ manualDefer: true });
-  const slices = new BackgroundSlices(clock, () => true);
+  const slices = new BackgroundSlices(clock, () => "late");
   for (let count = 0; count < 3; count++) assert.equal(await turnsOf(slices, clock, 0.05), 1);
 });

@@ -77,6 +77,7 @@ for (const [name, durability] of DURABILITIES) {
       assert.equal(stats.writesInFlight, 0);
       assert.equal(stats.compacting, false);
       assert.equal(stats.compactions, 0);
+      assert.equal(stats.backpressureMs, 0);
       assert.equal(stats.lastCompaction, undefined);
       assert.equal(stats.lastCompactionAt, undefined);
       assert.equal(stats.replay.records, 0);

@@ -72,7 +72,8 @@ function rowsOf(stats: StoreStats, isServer: boolean): [string, string][] {
 }
 
 function describeCompaction(stats: StoreStats): string {
-  const { compacting, compactions, lastCompaction, lastCompactionAt } = stats;
+  const { compacting, compactions, lastCompaction, lastCompactionAt, backpressureMs } = stats;
+  const waited = backpressureMs > 0 ? `, writes waited ${formatMillis(backpressureMs)} for it` : "";
   const now = compacting ? "under way; " : "";
   if (lastCompaction === undefined) return `${now}none since opening`;
   const { bytesReclaimed, durationMs } = lastCompaction;
@@ -80,7 +81,7 @@ function describeCompaction(stats: StoreStats): string {
     ? ""
     : ` at ${new Date(lastCompactionAt).toISOString()}`;
   return `${now}${formatCount(compactions)} since opening, the last one${at} reclaimed ` +
-    `${formatBytes(bytesReclaimed)} in ${formatMillis(durationMs)}`;
+    `${formatBytes(bytesReclaimed)} in ${formatMillis(durationMs)}${waited}`;
 }
 
 /** `#####...............`: anything that is not nothing can be seen. */

@@ -147,6 +147,12 @@ export class StoreMetrics {
         "1 while a compaction runs, otherwise 0",
         ({ compacting }) => Number(compacting),
       ),
+      {
+        name: "cairn_backpressure_seconds_total",
+        help: "Time during which writes waited because compaction was behind",
+        type: "counter",
+        collect: () => this.#sample(({ backpressureMs }) => backpressureMs / 1000),
+      },
       gauge(
         "cairn_open_duration_seconds",
         "Time that opening the store took to read its log",

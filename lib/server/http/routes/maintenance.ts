@@ -35,6 +35,10 @@ export const statsSchema: v.GenericSchema = v.strictObject({
   syncs: v.pipe(count, v.description("Fsyncs of the log since opening.")),
   compactions: v.pipe(count, v.description("Compactions finished since opening.")),
   compacting: v.pipe(v.boolean(), v.description("Whether one is running.")),
+  backpressureMs: v.pipe(
+    millis,
+    v.description("For how long since opening writes waited for compaction, in milliseconds."),
+  ),
   lastCompaction: v.optional(compactionSchema),
   lastCompactionAt: v.optional(
     v.pipe(millis, v.description("When that was over, in milliseconds since the epoch.")),
