@@ -82,11 +82,16 @@ export class HashDirectory {
    * for many such reads at a time, but between the steps of a search for each. Returns a number that
    * means nothing but must be kept, or compilers leave all of this out.
    */
-  touch(hashes: Int32Array, count: number): number {
+  touch(hashes: Int32Array, start: number, end: number, arePresent: boolean): number {
     let words = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = start; i < end; i++) {
       const hash = hashes[i]!;
       words ^= this.#shards.touch(this.#shardOf(hash), hash);
+    }
+    if (!arePresent) return words;
+    for (let i = start; i < end; i++) {
+      const hash = hashes[i]!;
+      words ^= this.#shards.touchRecord(this.#shardOf(hash), hash);
     }
     return words;
   }

@@ -98,9 +98,9 @@ export class KeyIndex extends RecordReader {
     return this.#directory.find(hash | 0, bytes, start, length, frames);
   }
 
-  /** Hastens the next calls about keys of the first `count` hashes; keep the number it returns. */
-  touch(hashes: Int32Array, count: number): number {
-    return this.#directory.touch(hashes, count);
+  /** Hastens the next calls about keys of these hashes; keep the number it returns. */
+  touch(hashes: Int32Array, start: number, end: number, arePresent: boolean): number {
+    return this.#directory.touch(hashes, start, end, arePresent);
   }
 
   /** Prepares for growing to so many keys, which then takes less time, and no more memory. */

@@ -139,6 +139,20 @@ export class ShardTable {
     return this.#slabs[page >>> SLAB_SHIFT]![at]!;
   }
 
+  /**
+   * Reads the beginning of the record that a search for this hash looks at first, if its bucket is
+   * there by now. Returns nothing of meaning.
+   */
+  touchRecord(root: number, hash: number): number {
+    const page = this.#shards[(root << SHARD_SHIFT) + PAGE]!;
+    const view = this.#slabs[page >>> SLAB_SHIFT]!;
+    const at = (page & SLAB_MASK) + ((hash & BUCKET_MASK) << BUCKET_SHIFT);
+    const matches = matchSlots(view, at, tagPattern(hash));
+    if (matches === 0) return 0;
+    const address = view[at + ADDRESSES + firstSlot(matches)]!;
+    return this.#slabs[address >>> SLAB_SHIFT]![address & SLAB_MASK]!;
+  }
+
   /** Adds the address of a record whose key is absent, and the hint for its frame. */
   insert(root: number, hash: number, address: number, hint: number): void {
     this.beginChange(root);

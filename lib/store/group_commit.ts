@@ -25,6 +25,8 @@ const GATHERING_MS_MAX = 2;
 const EMPTY_TURNS_MAX = 8;
 /** A turn that brings this part of what a group has, or more, may be followed by another such. */
 const GROWTH_MIN = 1 / 16;
+/** So many writes are looked up together: few enough that the cache keeps what was read for all. */
+const WRITES_TOUCHED = 128;
 /** More than this takes the disk longer than usual, however fast it is. */
 const BLOCKING_SYNC_BYTES_MAX = 256 << 10;
 
@@ -130,6 +132,7 @@ export class GroupCommit {
   ): void {
     const group = this.#filling;
     const { hash, keyLength } = encoded;
+    group.addHash(hash);
     const write: PendingWrite = {
       group,
       keyStart: group.addKey(this.#writer.buffer.bytes, encoded.keyStart, keyLength),
@@ -345,7 +348,12 @@ export class GroupCommit {
   /** Makes the writes of a durable group visible, in the order of the log, and acknowledges them. */
   #publish(group: WriteGroup): void {
     const { writes, keys } = group;
-    for (const write of writes) {
+    for (let at = 0; at < writes.length; at++) {
+      const write = writes[at]!;
+      // Where many keys lie in memory is asked for at once: one after the other, each is waited for.
+      if (at % WRITES_TOUCHED === 0 && at + 1 < writes.length) {
+        this.#keydir.touch(group.hashes, at, Math.min(at + WRITES_TOUCHED, writes.length));
+      }
       const { hash, keyStart, keyLength } = write;
       if (write.isDelete) {
         this.#keydir.delete(hash, keys, keyStart, keyLength);

@@ -28,6 +28,9 @@ export class Keydir {
   /** Called with the length of every record that is no longer the state of a key. */
   onSuperseded: (frameLength: number) => void = () => {};
 
+  /** What was read ahead, kept so that the reading is not left out. */
+  #touched = 0;
+
   constructor(index: KeyIndex, segments: SegmentSet) {
     this.index = index;
     this.segments = segments;
@@ -84,6 +87,11 @@ export class Keydir {
     this.#dropAlive(address);
     index.update(address, segment.fileId, offset, frameLength, crc, lsn, expiresAt);
     return expiresAtBefore;
+  }
+
+  /** Hastens the next calls about keys of these hashes, which are in the index as a rule. */
+  touch(hashes: Int32Array, start: number, end: number): void {
+    this.#touched ^= this.index.touch(hashes, start, end, true);
   }
 
   /** The key does not exist any more; nothing happens if it did not. */

@@ -112,7 +112,7 @@ export class ReplayBatch {
     for (let at = 0; at < count; at++) {
       hashes[at] = index.hash(bytes, keyStarts[at]!, keyLengths[at]!);
     }
-    this.touched = index.touch(hashes, count);
+    this.touched = index.touch(hashes, 0, count, false);
     for (let at = 0; at < count; at++) this.#applyAt(at);
     this.records += count;
     if (index.size >= this.#keysNext) this.#prepareIndex(records.offsets[count - 1]!);

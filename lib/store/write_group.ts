@@ -3,6 +3,7 @@
 import type { Segment } from "../log/segment.ts";
 
 const KEYS_BYTES = 16 * 1024;
+const HASHES = 1024;
 /** Longer keys are copied by the runtime, shorter ones more quickly byte by byte. */
 const LOOPED_KEY_BYTES_MAX = 48;
 
@@ -22,6 +23,19 @@ export class WriteGroup {
   keys = new Uint8Array(KEYS_BYTES);
   /** Bytes of `keys` in use. */
   keysUsed = 0;
+  /** The hashes of the keys, in the same order. */
+  hashes = new Int32Array(HASHES);
+
+  /** Takes the hash of the write that is added next. */
+  addHash(hash: number): void {
+    const at = this.writes.length;
+    if (at === this.hashes.length) {
+      const larger = new Int32Array(at * 2);
+      larger.set(this.hashes);
+      this.hashes = larger;
+    }
+    this.hashes[at] = hash;
+  }
 
   /** Copies a key in and returns where it begins. */
   addKey(bytes: Uint8Array, start: number, length: number): number {
@@ -42,6 +56,7 @@ export class WriteGroup {
     this.writes = [];
     this.keysUsed = 0;
     if (this.keys.length > 64 * KEYS_BYTES) this.keys = new Uint8Array(KEYS_BYTES);
+    if (this.hashes.length > 64 * HASHES) this.hashes = new Int32Array(HASHES);
   }
 }
 
