@@ -15,9 +15,9 @@ const RECORDS_MAX = 32;
 const KEYS_MIN = 4096;
 /** It is prepared for so many times the keys that there are, at most: nobody knows what will come. */
 const GROWTH_MAX = 4;
-/** With so many keys it may be more, up to a million: even if none of them came, that is 8 MiB. */
+/** With so many keys it may be more, up to half a million: even if none of them came, that is 8 MiB. */
 const KEYS_MANY = 1 << 14;
-const KEYS_AHEAD = 1 << 20;
+const KEYS_AHEAD = 1 << 19;
 
 /** Applies records to the key directory, in the order in which they were added. */
 export class ReplayBatch {
