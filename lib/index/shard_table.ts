@@ -26,6 +26,7 @@ import {
 } from "./hash_shard.ts";
 import { type FrameMemory, NO_HINT } from "./frame_hint.ts";
 import { type IndexImageReader, type IndexImageWriter, readWords } from "./index_image.ts";
+import { ShardSplit } from "./shard_split.ts";
 import { PAGE_WORDS, type PagePool, SLAB_MASK, SLAB_SHIFT } from "./page_pool.ts";
 import { HASH, keyEquals } from "./record_layout.ts";
 
@@ -62,13 +63,13 @@ export class ShardTable {
   /** Where {@link #seek} ended. */
   #soughtView: Int32Array;
   #soughtShard = 0;
-  /** Scratch of splitting: the hash of every slot's record, laid out like the page. */
-  readonly #hashes = new Int32Array(PAGE_WORDS);
+  readonly #split: ShardSplit;
 
   /** Creates a table without shards, which will take their pages from `pool`. */
   constructor(pool: PagePool) {
     this.#pool = pool;
     this.#slabs = pool.slabs;
+    this.#split = new ShardSplit(pool.slabs);
     this.#soughtView = pool.slabs[0]!;
   }
 
@@ -232,38 +233,13 @@ export class ShardTable {
    * those that had been pushed out of their bucket back towards it.
    */
   moveRecords(source: number, target: number, hashBit: number): void {
-    if (this.#shards[(source << SHARD_SHIFT) + COUNT] === 0) return;
-    const sourcePage = this.#shards[(source << SHARD_SHIFT) + PAGE]!;
-    const targetPage = this.#shards[(target << SHARD_SHIFT) + PAGE]!;
-    const sourceView = this.#slabs[sourcePage >>> SLAB_SHIFT]!;
-    const targetView = this.#slabs[targetPage >>> SLAB_SHIFT]!;
-    const sourceBase = sourcePage & SLAB_MASK;
-    const targetBase = targetPage & SLAB_MASK;
-    const hashes = this.#gatherHashes(sourceView, sourceBase);
-    let movedCount = 0;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
-      const at = bucket << BUCKET_SHIFT;
-      for (let slot = at + ADDRESSES; slot < at + ADDRESSES_END; slot++) {
-        const word = sourceBase + slot;
-        const address = sourceView[word]!;
-        if (address === 0) continue;
-        const hash = hashes[slot]!;
-        const moves = ((hash >>> hashBit) & 1) === 1;
-        if (!moves && (hash & BUCKET_MASK) === bucket) continue;
-        const hint = sourceView[word + HINT]!;
-        clearAddress(sourceView, sourceBase, hash, word);
-        if (moves) {
-          placeAddress(targetView, targetBase, hash, address, hint);
-          movedCount++;
-        } else {
-          // Perhaps to a slot that is still to be visited.
-          const wordNew = placeAddress(sourceView, sourceBase, hash, address, hint);
-          hashes[wordNew - sourceBase] = hash;
-        }
-      }
-    }
-    this.#shards[(source << SHARD_SHIFT) + COUNT]! -= movedCount;
-    this.#shards[(target << SHARD_SHIFT) + COUNT]! += movedCount;
+    const shards = this.#shards;
+    if (shards[(source << SHARD_SHIFT) + COUNT] === 0) return;
+    const sourcePage = shards[(source << SHARD_SHIFT) + PAGE]!;
+    const targetPage = shards[(target << SHARD_SHIFT) + PAGE]!;
+    const movedCount = this.#split.move(sourcePage, targetPage, hashBit);
+    shards[(source << SHARD_SHIFT) + COUNT]! -= movedCount;
+    shards[(target << SHARD_SHIFT) + COUNT]! += movedCount;
   }
 
   /** The pages of all shards. */
@@ -307,24 +283,7 @@ export class ShardTable {
 
   /** Bytes of bookkeeping in use beside the pages. */
   bookkeepingBytes(): number {
-    return (this.#shardCount << SHARD_SHIFT) * 4 + this.#hashes.byteLength;
-  }
-
-  /**
-   * Reads the hash of every record of a page. In a loop of its own, the machine waits for many of
-   * these scattered reads at a time; between branches it would wait for each.
-   */
-  #gatherHashes(view: Int32Array, base: number): Int32Array {
-    const hashes = this.#hashes;
-    const slabs = this.#slabs;
-    for (let bucket = 0; bucket < PAGE_WORDS; bucket += 1 << BUCKET_SHIFT) {
-      for (let slot = ADDRESSES; slot < ADDRESSES_END; slot++) {
-        // An empty slot has address 0, where the pool keeps a page that nobody uses.
-        const address = view[base + bucket + slot]!;
-        hashes[bucket + slot] = slabs[address >>> SLAB_SHIFT]![(address & SLAB_MASK) + HASH]!;
-      }
-    }
-    return hashes;
+    return (this.#shardCount << SHARD_SHIFT) * 4 + this.#split.bytes;
   }
 
   #findInPage(
