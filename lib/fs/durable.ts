@@ -42,6 +42,39 @@ export function replaceDurably(
 }
 
 /**
+ * As {@link replaceDurably}, without blocking the event loop where the file system can do that. As
+ * soon as `isWanted` says no, nothing more is done: somebody who could not wait has replaced the file
+ * already, or nobody shall.
+ */
+export async function replaceDurablyAsync(
+  fs: FileSystem,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+  isWanted: () => boolean,
+): Promise<void> {
+  const path = join(directory, name);
+  const temporary = path + TEMPORARY_SUFFIX;
+  unlinkIfPresent(fs, temporary);
+  try {
+    const file = fs.open(temporary, "create");
+    try {
+      writeFully(file, bytes, 0, bytes.length, 0);
+      await file.syncAsync();
+    } finally {
+      file.close();
+    }
+    // By now the name may be that of another file.
+    if (!isWanted()) return;
+    fs.rename(temporary, path);
+  } catch (error) {
+    if (isWanted()) tryToUnlink(fs, temporary);
+    throw error;
+  }
+  await syncDirectoryPatiently(fs, directory);
+}
+
+/**
  * Creates the file `name` in `directory`, which must not exist, with the contents `bytes`, and
  * returns it open for reading and writing. What is later written and synced through it survives
  * power loss, because its name does.
@@ -91,6 +124,11 @@ export async function removeDurablyAsync(
       if (systemErrorCode(error) !== "ENOENT") throw error;
     }
   }
+  await syncDirectoryPatiently(fs, directory);
+}
+
+/** Syncs a directory without blocking the event loop, where the file system can do that. */
+export async function syncDirectoryPatiently(fs: FileSystem, directory: string): Promise<void> {
   await (fs.syncDirectoryAsync?.(directory) ?? fs.syncDirectory(directory));
 }
 
@@ -108,6 +146,15 @@ export function tryToUnlink(fs: FileSystem, path: string): void {
     fs.unlink(path);
   } catch {
     // It stays until the next attempt removes it.
+  }
+}
+
+/** As {@link tryToUnlink}: cuts off what was not to be written. */
+export function tryToTruncate(file: File, size: number): void {
+  try {
+    file.truncate(size);
+  } catch {
+    // Recovery will cut it off.
   }
 }
 

@@ -8,7 +8,7 @@ import {
   encodeActive,
 } from "../format/active.ts";
 import { ACTIVE_NAME, joinPath } from "../format/filename.ts";
-import { replaceDurably } from "../fs/durable.ts";
+import { replaceDurably, replaceDurablyAsync } from "../fs/durable.ts";
 import type { FileSystem } from "../fs/file_system.ts";
 import { readFile } from "../fs/whole_file.ts";
 import { FILE_ID_LIMIT } from "../limits.ts";
@@ -112,5 +112,17 @@ export class ActiveFile {
     const state = this.describe(segments, droppedLsn);
     replaceDurably(this.#fs, this.#directory, ACTIVE_NAME, encodeActive(state));
     this.#state = state;
+  }
+
+  /**
+   * As {@link replace}, without blocking the event loop. It ends without effect as soon as `isWanted`
+   * says no; until then, nobody else may replace the list.
+   */
+  async replaceAsync(segments: readonly Segment[], isWanted: () => boolean): Promise<void> {
+    const state = this.describe(segments);
+    const bytes = encodeActive(state);
+    await replaceDurablyAsync(this.#fs, this.#directory, ACTIVE_NAME, bytes, isWanted);
+    // Ids that were taken meanwhile stay taken.
+    if (isWanted()) this.#state = { ...state, nextFileId: this.#state.nextFileId };
   }
 }

@@ -8,18 +8,21 @@ import { assert } from "../assert.ts";
 import { KvError } from "../errors.ts";
 import { encodeSyncMark, extendChain, SYNC_FRAME_BYTES } from "../format/control_record.ts";
 import { allocateBuffer, type ByteBuffer } from "../format/record.ts";
-import type { File } from "../fs/file_system.ts";
+import { tryToTruncate } from "../fs/durable.ts";
 import { writeFully } from "../fs/whole_file.ts";
 import { LSN_LIMIT } from "../limits.ts";
 import type { LogWriterContext } from "./log_writer_context.ts";
-import { refusalAfter } from "./refusal.ts";
+import { PooledSync } from "./pooled_sync.ts";
+import { Refusal } from "./refusal.ts";
+import { type AppendedSegment, beginNextSegment, Rotation } from "./rotation.ts";
 import type { Segment } from "./segment.ts";
-import { createSegment } from "./segment_file.ts";
 import type { SharedDurableWriter } from "./shared_durable.ts";
 import type { SharedTailWriter } from "./shared_tail.ts";
 import { SpaceAhead } from "./space_ahead.ts";
 
 const BUFFER_BYTES_MAX = 256 << 10;
+/** What is appended while a segment is begun waits in the buffer, up to so much. */
+const WAITING_BYTES_MAX = 4 << 20;
 
 /** The one writer of a log. After a failed write or fsync it refuses everything. */
 export class LogWriter {
@@ -44,16 +47,13 @@ export class LogWriter {
   /** What the newest mark in the segment calls durable. */
   #markedOffset: number;
   #space = new SpaceAhead();
-  /**
-   * A second descriptor of the active segment, for fsyncs through the thread pool. The kernel
-   * reports a writeback error once to every descriptor: with one of their own, a blocking fsync
-   * never takes away the error that a pooled one must see, nor the other way round.
-   */
-  #pooledFile: File;
-  /** The descriptor on which a pooled fsync runs, which may be that of a segment closed since. */
-  #syncingFile: File | undefined;
-  #failure: KvError | undefined;
-  #closed = false;
+  /** For fsyncs of the active segment through the thread pool. */
+  #pooled: PooledSync;
+  /** The segment before the active one being closed, as long as that takes. */
+  #rotation: Rotation | undefined;
+  /** Resolves when no step of it runs any more; never rejects. */
+  #rotationEnded: Promise<void> = Promise.resolve();
+  #refusal: Refusal;
 
   /**
    * Goes on appending to the newest segment, all of which is durable, after record `lsn`. `sealed`
@@ -61,6 +61,7 @@ export class LogWriter {
    */
   constructor(context: LogWriterContext, lsn: number, sealed: boolean) {
     this.#context = context;
+    this.#refusal = new Refusal(context.onFailure);
     this.#bufferBytes = Math.min(BUFFER_BYTES_MAX, context.segmentBytesMax);
     this.buffer = allocateBuffer(this.#bufferBytes);
     this.#segment = context.segments.active;
@@ -69,10 +70,10 @@ export class LogWriter {
     this.#lsnDurable = lsn;
     this.#segment.durableLength = this.#segment.length;
     this.#markedOffset = sealed ? this.#segment.length : 0;
-    this.#pooledFile = context.fs.open(this.#segment.file.path, "write");
+    this.#pooled = new PooledSync(context.fs, this.#segment.file.path);
   }
 
-  /** LSN of the newest record, durable or not. */
+  /** LSN of the newest record. */
   get lsnAppended(): number {
     return this.#lsnAppended;
   }
@@ -92,11 +93,6 @@ export class LogWriter {
     return this.#bufferStart;
   }
 
-  /** Bytes in the buffer. */
-  get bufferedBytes(): number {
-    return this.#used;
-  }
-
   /** Bytes of the active segment that are not durable. */
   get bytesInFlight(): number {
     return this.#segment.length - this.#segment.durableLength;
@@ -112,24 +108,30 @@ export class LogWriter {
     return this.#context.segmentBytesMax - this.#segment.length;
   }
 
-  /** Whether the active segment holds bytes that are not durable. */
-  get dirty(): boolean {
-    return this.#segment.durableLength < this.#segment.length;
+  /** The segment that is being closed, all of it written but not durable to the end; if any. */
+  get closing(): Segment | undefined {
+    return this.#rotation?.closing;
+  }
+
+  /** Whether so much waits for a segment to be begun that whoever can wait should. */
+  get isCongested(): boolean {
+    const bytesMax = Math.min(WAITING_BYTES_MAX, this.#context.segmentBytesMax) / 2;
+    return this.#rotation !== undefined && this.#used > bytesMax;
   }
 
   /** Why the writer refuses to write; undefined while it does not. */
   get failure(): KvError | undefined {
-    return this.#failure;
+    return this.#refusal.failure;
   }
 
   /** Throws if an earlier write or fsync failed. */
   assertWritable(): void {
-    if (this.#failure !== undefined) throw refusalAfter(this.#failure);
+    this.#refusal.assertNone();
   }
 
   /** Makes room for a frame of up to `frameBytes` and returns where in the buffer it goes. */
   reserve(frameBytes: number): number {
-    if (this.buffer.bytes.length - this.#used < frameBytes) this.writeOut();
+    if (this.buffer.bytes.length - this.#used < frameBytes) this.#makeRoom(frameBytes);
     const { length } = this.buffer.bytes;
     // One long record must not leave a long buffer behind.
     const resize = length < frameBytes ||
@@ -138,6 +140,14 @@ export class LogWriter {
       this.buffer = allocateBuffer(Math.max(this.#bufferBytes, frameBytes));
     }
     return this.#used;
+  }
+
+  #makeRoom(frameBytes: number): void {
+    const byteLength = this.#used + frameBytes;
+    if (this.#rotation === undefined || byteLength > WAITING_BYTES_MAX) return this.writeOut();
+    const { bytes } = this.buffer;
+    this.buffer = allocateBuffer(Math.max(byteLength, 2 * bytes.length));
+    this.buffer.bytes.set(bytes.subarray(0, this.#used));
   }
 
   /** The LSN that the next record gets. */
@@ -199,11 +209,13 @@ export class LogWriter {
   writeOut(): void {
     if (this.#used === 0) return;
     this.assertWritable();
+    this.finishRotation();
     try {
       writeFully(this.#segment.file, this.buffer.bytes, 0, this.#used, this.#bufferStart);
     } catch (error) {
-      this.#rollBack();
-      throw this.#fail(error);
+      // Cut a write that failed half-way off, so that none of it is found after reopening.
+      tryToTruncate(this.#segment.file, this.#bufferStart);
+      throw this.#refusal.begin(error);
     }
     this.#bufferStart += this.#used;
     this.#used = 0;
@@ -213,7 +225,8 @@ export class LogWriter {
   /** Writes and syncs everything appended so far, blocking until that is done. */
   sync(): void {
     this.assertWritable();
-    if (!this.dirty) return;
+    this.finishRotation();
+    if (this.bytesInFlight === 0) return;
     this.#writeBeforeSync();
     this.#syncSegment();
   }
@@ -221,58 +234,79 @@ export class LogWriter {
   /** As {@link sync}, but leaves the event loop free while the disk works. */
   async syncPooled(): Promise<void> {
     this.assertWritable();
-    if (!this.dirty) return;
+    if (this.#rotation !== undefined) await this.rotated();
+    // Another one may have begun by now.
+    this.finishRotation();
+    if (this.bytesInFlight === 0) return;
     this.#writeBeforeSync();
     const segment = this.#segment;
     const offset = this.#bufferStart;
     const lsn = this.#lsnAppended;
-    const file = this.#pooledFile;
-    assert(this.#syncingFile === undefined, "one pooled fsync runs at a time");
-    this.#syncingFile = file;
+    const pooled = this.#pooled;
     this.syncs++;
     const begin = this.#timeOfSync();
     try {
-      await file.syncAsync();
+      await pooled.sync();
     } catch (error) {
-      throw this.#fail(error);
-    } finally {
-      this.#syncingFile = undefined;
-      if (file !== this.#pooledFile || this.#closed) file.close();
+      throw this.#refusal.begin(error);
     }
     // A failure in the meantime, of whatever kind, makes this success worth nothing.
     this.assertWritable();
     this.#noteDurable(segment, offset, lsn, begin);
   }
 
-  /** Closes the active segment and begins a new one. */
+  /**
+   * Closes the active segment and begins a new one. What the disk has to do for it goes on behind
+   * this call; until then, whatever is appended waits in the buffer. Throws where a new segment cannot
+   * even be created; then all that was appended before is durable.
+   */
   rotate(): void {
     this.assertWritable();
-    const { active, segments, fs, directory } = this.#context;
-    const closed = this.#segment;
+    this.finishRotation();
+    const closing = { segment: this.#segment, pooled: this.#pooled };
+    const { segment } = closing;
     this.#appendMark();
     this.writeOut();
     this.#cutSpaceOff();
-    this.#syncSegment();
+    let next: AppendedSegment;
     try {
-      const segment = createSegment(fs, directory, {
-        fileId: active.takeFileId(),
-        compacted: false,
-        createdAt: this.#context.now(),
-        nodeId: active.nodeId,
-        firstLsn: this.#lsnAppended + 1,
-      });
-      try {
-        active.replace([...segments.ordered, segment]);
-        this.#adopt(segment);
-      } catch (error) {
-        // Its file stays: ACTIVE may name it by now.
-        segment.retire();
-        throw error;
-      }
+      next = beginNextSegment(this.#context, this.#lsnAppended + 1);
     } catch (error) {
-      throw this.#fail(error);
+      this.#syncSegment();
+      throw this.#refusal.begin(error);
     }
-    this.#context.onSegmentClosed(closed);
+    this.#adopt(next);
+    this.syncs++;
+    const begin = this.#timeOfSync();
+    this.#rotation = new Rotation(this.#context, closing, next, {
+      hasFailed: () => this.failure !== undefined,
+      onClosed: () => this.#noteDurable(segment, segment.length, segment.lastLsn, begin),
+      onOver: () => {
+        this.#rotation = undefined;
+        this.shared?.begin(this.#segment.fileId, this.#segment.durableLength);
+        this.#context.onSegmentClosed(segment);
+      },
+    });
+    this.#rotationEnded = this.#rotation.run().catch((error) => void this.#refusal.begin(error));
+  }
+
+  /** Resolves when the segment is begun that is being begun now, if any; throws if that fails. */
+  async rotated(): Promise<void> {
+    if (this.#rotation === undefined) return;
+    await this.#rotationEnded;
+    this.assertWritable();
+  }
+
+  /** A sync of the directory failed, for whatever: with it, a new segment's name may be lost. */
+  noteLostNames(error: unknown): void {
+    if (this.#rotation !== undefined) this.#refusal.begin(error);
+  }
+
+  /** Sees to it, blocking, that no segment is being begun: ACTIVE names those that there are. */
+  finishRotation(): void {
+    if (this.#rotation === undefined) return;
+    this.assertWritable();
+    this.#refusal.attempt(() => this.#rotation?.finish());
   }
 
   /**
@@ -289,25 +323,22 @@ export class LogWriter {
     this.#markedOffset = this.#segment.length;
   }
 
-  /** Lets go of the writer's own descriptor. */
+  /** Lets go of the writer's own descriptors. */
   close(): void {
-    this.#closed = true;
-    // Blocking writes may have overtaken an fsync that still runs: it closes its descriptor itself.
-    if (this.#pooledFile !== this.#syncingFile) this.#pooledFile.close();
+    this.#rotation?.close();
+    this.#rotation = undefined;
+    this.#pooled.close();
   }
 
-  #adopt(segment: Segment): void {
-    const pooledFile = this.#context.fs.open(segment.file.path, "write");
+  #adopt({ segment, pooled }: AppendedSegment): void {
     this.#context.segments.append(segment);
-    if (this.#pooledFile !== this.#syncingFile) this.#pooledFile.close();
-    this.#pooledFile = pooledFile;
     this.#bytesClosed += this.#segment.length;
+    this.#pooled = pooled;
     this.#segment = segment;
     this.#space.reset();
     this.#bufferStart = segment.length;
     this.#markedOffset = segment.length;
     this.tail?.moveTo(segment.fileId, segment.length);
-    this.shared?.begin(segment.fileId, segment.durableLength);
   }
 
   /** Writes everything appended so far, with a mark if more is durable than the last one says. */
@@ -315,15 +346,16 @@ export class LogWriter {
     if (this.#segment.durableLength > this.#markedOffset) this.#appendMark();
     const start = this.#bufferStart;
     this.writeOut();
-    if (!this.#context.keepsSpaceAhead) return;
+    const { keepsSpaceAhead, segmentBytesMax } = this.#context;
+    if (!keepsSpaceAhead) return;
     const { file, length } = this.#segment;
-    this.#attempt(() => this.#space.extend(file, start, length, this.#context.segmentBytesMax));
+    this.#refusal.attempt(() => this.#space.extend(file, start, length, segmentBytesMax));
   }
 
   /** Ends the file where the log does; to be synced. */
   #cutSpaceOff(): void {
     const { file, length } = this.#segment;
-    if (this.#space.isBehind(length)) this.#attempt(() => file.truncate(length));
+    if (this.#space.isBehind(length)) this.#refusal.attempt(() => file.truncate(length));
   }
 
   #appendMark(): void {
@@ -345,11 +377,7 @@ export class LogWriter {
   #syncSegment(): void {
     this.syncs++;
     const begin = this.#timeOfSync();
-    try {
-      this.#segment.file.sync();
-    } catch (error) {
-      throw this.#fail(error);
-    }
+    this.#refusal.attempt(() => this.#segment.file.sync());
     this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended, begin);
   }
 
@@ -368,33 +396,5 @@ export class LogWriter {
     this.#lsnDurable = Math.max(this.#lsnDurable, lsn);
     segment.durableLength = Math.max(segment.durableLength, offset);
     if (segment === this.#segment) this.shared?.extend(segment.durableLength);
-  }
-
-  /** Cuts a write that failed half-way off the file, so that none of it is found after reopening. */
-  #rollBack(): void {
-    try {
-      this.#segment.file.truncate(this.#bufferStart);
-    } catch {
-      // The failure that is being handled says more; recovery will cut the torn frame off.
-    }
-  }
-
-  #attempt(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      throw this.#fail(error);
-    }
-  }
-
-  #fail(error: unknown): KvError {
-    const failure = error instanceof KvError
-      ? error
-      : new KvError("Io", `Writing the log failed: ${String(error)}`, { cause: error });
-    if (this.#failure === undefined) {
-      this.#failure = failure;
-      this.#context.onFailure?.(failure);
-    }
-    return failure;
   }
 }

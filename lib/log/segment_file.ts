@@ -26,7 +26,7 @@ export function beginSegment(fs: FileSystem, directory: string, header: SegmentH
     segment.chain = extendChain(segment.chain, crc);
     return segment;
   } catch (error) {
-    giveUp(fs, file);
+    giveUpSegment(fs, file);
     throw error;
   }
 }
@@ -48,12 +48,13 @@ export function createSegment(
     segment.durableLength = SEGMENT_FRAME_BYTES;
     return segment;
   } catch (error) {
-    giveUp(fs, file);
+    giveUpSegment(fs, file);
     throw error;
   }
 }
 
-function giveUp(fs: FileSystem, file: File): void {
+/** Closes and removes the file of a segment of which nothing comes. */
+export function giveUpSegment(fs: FileSystem, file: File): void {
   file.close();
   // Part of a header would do no harm, but takes space until the next opening.
   tryToUnlink(fs, file.path);

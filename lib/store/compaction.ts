@@ -59,6 +59,8 @@ export interface CompactionContext extends BackgroundContext {
   rotate: () => void;
   /** Resolves when every write so far is visible and durable. */
   settle: () => Promise<void>;
+  /** Sees to it that ACTIVE names every segment there is; throws after a failure. */
+  finishRotation: () => void;
   /** LSN up to which every record is visible. */
   lsnVisible: () => number;
 }
@@ -162,6 +164,7 @@ export class Compactor {
       for (const output of group.outputs) await output.finish();
       await settle();
       this.#checkCancelled();
+      this.#context.finishRotation();
     } catch (error) {
       for (const output of group.outputs) this.#abort(output);
       throw error;

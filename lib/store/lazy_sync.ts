@@ -9,7 +9,10 @@ import type { LogWriter } from "../log/log_writer.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Backpressure } from "./backpressure.ts";
 
-/** A segment that is being closed has no more to sync than about this, or than came meanwhile. */
+/**
+ * A segment that is being closed has no more to sync than about this, or than came meanwhile: until
+ * it is, what is appended waits in memory.
+ */
 const CLOSING_BYTES_MAX = 512 << 10;
 
 /** A write that waits to be acknowledged, by its position in the sequence of appended bytes. */
@@ -66,7 +69,9 @@ export class LazySync {
 
   /** Resolves when what was appended may be acknowledged; undefined if that is now. */
   admitted(): Promise<void> | undefined {
-    const room = this.#hasRoom(this.#appended) ? undefined : this.#roomLater();
+    const { isCongested } = this.#writer;
+    if (isCongested) void this.#admitWhenRotated();
+    const room = this.#hasRoom(this.#appended) && !isCongested ? undefined : this.#roomLater();
     return this.#backpressure.isOn ? this.#withBackpressure(room) : room;
   }
 
@@ -126,6 +131,16 @@ export class LazySync {
     return Promise.all([room, admission]).then(() => this.#writer.assertWritable());
   }
 
+  /** Nobody syncs what waits for a new segment before that is begun: so nobody else tells of it. */
+  async #admitWhenRotated(): Promise<void> {
+    try {
+      await this.#writer.rotated();
+      this.#noteDurable(this.#durable);
+    } catch (error) {
+      this.#rejectAll(error);
+    }
+  }
+
   /** Whether everything up to `position` may count as acknowledged. */
   #hasRoom(position: number): boolean {
     return position - this.#durable <= 2 * this.#bytesMax;
@@ -137,7 +152,7 @@ export class LazySync {
     if (failure !== undefined) return this.#rejectAll(failure);
     const pending = this.#appended - this.#syncStart;
     if (pending === 0) return;
-    // Closing a segment blocks for its last fsync. So towards the end they come more often.
+    // The last fsync of a segment should be short. So towards the end they come more often.
     const closing = Math.max(CLOSING_BYTES_MAX, this.#writer.bytesUntilRotation);
     if (pending >= this.#bytesMax || this.#writer.bytesInFlight >= closing) void this.#sync();
     else if (this.#timer === undefined) this.#arm();
@@ -177,7 +192,10 @@ export class LazySync {
     const delayMs = this.#delayMs - (this.#clock.monotonic() - this.#firstPendingAt);
     this.#timer = this.#clock.schedule(Math.max(0, delayMs), () => {
       this.#timer = undefined;
-      if (this.#running === undefined && this.#writer.failure === undefined) void this.#sync();
+      const { failure } = this.#writer;
+      // A segment that could not be begun, perhaps: nobody waits for that but what is to be synced.
+      if (failure !== undefined) this.#fail(failure);
+      else if (this.#running === undefined) void this.#sync();
     });
   }
 

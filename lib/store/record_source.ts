@@ -127,11 +127,12 @@ export class RecordSource {
   }
 
   /**
-   * How much of a segment nobody will cut off any more. Of the one that is being appended to, what
-   * is durable; and nothing of it in a store that another process may be writing to.
+   * How much of a segment nobody will cut off any more. Of the one that is being appended to, or
+   * closed, what is durable; and nothing of it in a store that another process may be writing to.
    */
   #lengthToStay(segment: Segment): number {
-    if (segment === this.#writer?.segment) return segment.durableLength;
+    const writer = this.#writer;
+    if (segment === writer?.segment || segment === writer?.closing) return segment.durableLength;
     return segment === this.#keydir.segments.active ? 0 : segment.length;
   }
 

@@ -72,7 +72,9 @@ function shareIndex({ index }: Keydir): SharedIndex {
 /** Readers map what will stay of the files, and so have to know how much that is. */
 function shareDurable(writer: LogWriter): SharedArrayBuffer {
   writer.shared = new SharedDurableWriter();
-  writer.shared.begin(writer.segment.fileId, writer.segment.durableLength);
+  // Of a segment that is just being begun, nothing is in its file yet.
+  const { fileId, durableLength } = writer.closing ?? writer.segment;
+  writer.shared.begin(fileId, durableLength);
   return writer.shared.memory;
 }
 
@@ -83,7 +85,7 @@ function shareDurable(writer: LogWriter): SharedArrayBuffer {
 function shareTail(writer: LogWriter) {
   const tail = new SharedTailWriter();
   tail.moveTo(writer.segment.fileId, writer.bufferStart);
-  tail.append(writer.buffer.bytes, 0, writer.bufferedBytes);
+  tail.append(writer.buffer.bytes, 0, writer.segment.length - writer.bufferStart);
   writer.tail = tail;
   if (tail.hides) writer.writeOut();
   return tail.memory;

@@ -84,7 +84,9 @@ export class Snapshots {
 
   #takeNow(): StoreSnapshot {
     const { fs, clock, path, active, keydir, write, lsnOpened } = this.#context;
-    const { ordered } = keydir.segments;
+    // Nothing is durable yet of a segment that is just being begun, nor may ever be.
+    const isBeginning = write?.writer.closing !== undefined;
+    const ordered = keydir.segments.ordered.slice(0, isBeginning ? -1 : undefined);
     const state = active.describe(ordered);
     // One that is open for reading only stands for what it has read.
     if (write === undefined) state.segments.at(-1)!.length = ordered.at(-1)!.length;

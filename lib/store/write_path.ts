@@ -7,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import { KvError } from "../errors.ts";
 import { BATCH_FRAME_BYTES, encodeBatchHeader } from "../format/control_record.ts";
 import { showKey } from "../format/key.ts";
+import { DirectoryWatch } from "../fs/directory_watch.ts";
 import type { FileLock } from "../fs/file_system.ts";
 import type { ActiveFile } from "../log/active_file.ts";
 import { LogWriter } from "../log/log_writer.ts";
@@ -101,7 +102,7 @@ export class WritePath {
     } else this.#lazy = new LazySync(writer, durability, clock, logger, this.backpressure);
     this.acknowledgement = new Acknowledgement(this.commit, this.#lazy, this.bell);
     this.maintenance = new Maintenance({
-      fs,
+      fs: new DirectoryWatch(fs, (error) => writer.noteLostNames(error)),
       directory,
       keydir,
       active,
@@ -113,6 +114,7 @@ export class WritePath {
       thresholds: { ...options.compaction, segmentBytesMax },
       auto: options.compaction.auto,
       rotate: () => writer.rotate(),
+      finishRotation: () => writer.finishRotation(),
       settle: () => this.flush(),
       lsnVisible: () => this.lsnVisible,
       lsnDurable: () => writer.lsnDurable,
@@ -220,6 +222,7 @@ export class WritePath {
   async flush(): Promise<void> {
     await (this.commit?.settled() ?? this.#lazy!.flush());
     this.writer.assertWritable();
+    await this.writer.rotated();
   }
 
   /** Resolves when everything acknowledged so far is durable. */
@@ -248,6 +251,7 @@ export class WritePath {
       this.#lazy?.close();
       if (writer.failure === undefined) {
         await this.#lazy?.flush();
+        await writer.rotated();
         writer.seal();
         this.#noteDurable();
         await maintenance.shortenNextOpening(writer.segment);

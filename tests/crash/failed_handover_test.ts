@@ -176,40 +176,44 @@ test("an output stays while nobody can tell whether ACTIVE names it", {
   assert.deepEqual((await mustOpen(fs)).state, state);
 });
 
-test("a segment that could not be begun leaves neither a file nor a descriptor", {
-  timeout: TIMEOUT_MS,
-}, async () => {
-  const steps: [FileCall["what"], RegExp, boolean][] = [
-    ["create", /02\.log$/, false],
-    ["write", /02\.log$/, false],
-    ["sync", /02\.log$/, false],
-    ["syncDirectory", /wal/, false],
-    ["write", /ACTIVE/, true],
-    ["rename", /ACTIVE/, true],
-    ["openToWrite", /02\.log$/, true],
-  ];
-  for (const [what, name, stays] of steps) {
-    const fs = new FaultyFileSystem(new MemoryFileSystem());
-    const store = await openInMemory(SMALL, fs);
-    fs.fail = (call) => call.what === what && name.test(call.name) ? "EIO" : undefined;
-    let error: unknown;
-    let written = 0;
-    while (error === undefined) {
-      await store.set(`key ${written}`, "x".repeat(300))
-        .then(() => written++, (reason) => error = reason);
-      assert(written < 40);
+test(
+  "a segment that could not be begun leaves no descriptor, and no file if it could not be created",
+  {
+    timeout: TIMEOUT_MS,
+  },
+  async () => {
+    const steps: [FileCall["what"], RegExp, boolean][] = [
+      ["create", /02\.log$/, false],
+      ["write", /02\.log$/, false],
+      ["openToWrite", /02\.log$/, false],
+      ["sync", /02\.log$/, true],
+      ["syncDirectory", /wal/, true],
+      ["write", /ACTIVE/, true],
+      ["rename", /ACTIVE/, true],
+    ];
+    for (const [what, name, stays] of steps) {
+      const fs = new FaultyFileSystem(new MemoryFileSystem());
+      const store = await openInMemory(SMALL, fs);
+      fs.fail = (call) => call.what === what && name.test(call.name) ? "EIO" : undefined;
+      let error: unknown;
+      let written = 0;
+      while (error === undefined) {
+        await store.set(`key ${written}`, "x".repeat(300))
+          .then(() => written++, (reason) => error = reason);
+        assert(written < 40);
+      }
+      const step = `${what} ${name.source}`;
+      assert.equal(logNames(fs).includes("0000000002.log"), stays, step);
+      assertNoneTooMany(fs, store, step);
+      await store.close();
+      assert.deepEqual(fs.openNames, [], step);
+      fs.heal();
+      const opened = await mustOpen(fs, SMALL);
+      assert(Object.keys(opened.state).length >= written, step);
+      assert.deepEqual(fs.openNames, [], step);
     }
-    const step = `${what} ${name.source}`;
-    assert.equal(logNames(fs).includes("0000000002.log"), stays, step);
-    assertNoneTooMany(fs, store, step);
-    await store.close();
-    assert.deepEqual(fs.openNames, [], step);
-    fs.heal();
-    const opened = await mustOpen(fs, SMALL);
-    assert(Object.keys(opened.state).length >= written, step);
-    assert.deepEqual(fs.openNames, [], step);
-  }
-});
+  },
+);
 
 test("opening that fails at any call leaves no descriptor behind", {
   timeout: TIMEOUT_MS,

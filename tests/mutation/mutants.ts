@@ -17,6 +17,7 @@ import { memoryMapMutants } from "./groups/memory_map.ts";
 import { newStoreMutants } from "./groups/new_store.ts";
 import { openingMutants } from "./groups/opening.ts";
 import { placeMutants } from "./groups/place.ts";
+import { rotationMutants } from "./groups/rotation.ts";
 import { sharingMutants } from "./groups/sharing.ts";
 import { snapshotMutants } from "./groups/snapshot.ts";
 import { syncMutants } from "./groups/sync.ts";
@@ -42,6 +43,7 @@ export const MUTANT_GROUPS: readonly MutantGroup[] = [
   compactionMutants,
   handoverMutants,
   writeMutants,
+  rotationMutants,
   openingMutants,
   indexMutants,
   sharingMutants,

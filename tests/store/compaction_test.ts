@@ -75,6 +75,7 @@ for (const [name, durability] of DURABILITIES) {
     await using store = await openInMemory(options, fs);
     assert.equal((await store.compact()).segmentsBefore, 0);
     for (let i = 0; i < 100; i++) await store.set(`${i}`, pattern(200));
+    await store.flush();
     await store.compact();
     const before = logNames(fs);
     for (let i = 0; i < 3; i++) {

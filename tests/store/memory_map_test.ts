@@ -10,7 +10,7 @@ import { FRAME_HEADER_BYTES } from "../../lib/format/record.ts";
 import { readFile } from "../../lib/fs/whole_file.ts";
 import { KvStore } from "../../lib/store/store.ts";
 import type { OpenOptions } from "../../lib/store/types.ts";
-import { InterceptingFileSystem } from "../support/intercepting_file_system.ts";
+import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
 import { failsWith } from "../support/kv_error.ts";
 import { MappingFileSystem } from "../support/mapping_file_system.ts";
 import { SeededRandom } from "../support/seeded_random.ts";
@@ -98,6 +98,22 @@ test("reads of mapped values, and nothing else, fetch them ahead", async () => {
   store.setSync("a key", pattern(5));
   store.deleteSync("a key");
   assert.deepEqual(fs.touched, [], "to fetch may be to wait for the disk");
+});
+
+test("a segment that is being closed is mapped as far as it is durable", async () => {
+  const base = new InterceptingFileSystem(new MemoryFileSystem());
+  const fs = new MappingFileSystem(base);
+  await using store = await openInMemory({ durability: LAZY, segmentBytesMax: 4096 }, fs);
+  using gate = new Gate();
+  const path = `${PATH}/wal/${FIRST}`;
+  store.setSync("a", pattern(100));
+  store.flushSync();
+  const length = fs.stat(path)!.size;
+  base.beforeSyncAsync = () => gate.pass();
+  while (store.stats().segments < 2) await store.set("b", pattern(900));
+  assert(fs.stat(path)!.size > length);
+  readOften(store, "a");
+  assert.equal(fs.mapped.get(path), length);
 });
 
 test("without the option nothing is mapped", async () => {

@@ -145,7 +145,7 @@ for (const [name, durability] of DURABILITIES) {
   });
 }
 
-test("a segment is durable to its end before the next one is begun, and that before its name is used", async () => {
+test("a segment is durable to its end before the next one is named, and that before it is written", async () => {
   const fs = new FaultyFileSystem(new MemoryFileSystem());
   // Nothing but the end of a segment makes this durability sync anything.
   await using store = await openInMemory({ durability: LAZY, segmentBytesMax: MAX }, fs);
@@ -153,18 +153,21 @@ test("a segment is durable to its end before the next one is begun, and that bef
   for (let index = 0; store.stats().segments < 2; index++) {
     await store.set(`key ${index}`, pattern(500));
   }
+  await store.flush();
   const order = [
     fs.calls.lastIndexOf("write 0000000001.log"),
     fs.calls.lastIndexOf("sync 0000000001.log"),
-    fs.calls.indexOf("create 0000000002.log"),
-    fs.calls.indexOf("write 0000000002.log"),
     fs.calls.indexOf("sync 0000000002.log"),
     fs.calls.indexOf("syncDirectory wal"),
     fs.calls.indexOf("create ACTIVE.tmp"),
     fs.calls.indexOf("sync ACTIVE.tmp"),
     fs.calls.indexOf("rename ACTIVE"),
-    fs.calls.lastIndexOf("syncDirectory wal"),
+    fs.calls.indexOf("syncDirectory wal", fs.calls.indexOf("rename ACTIVE")),
+    fs.calls.lastIndexOf("write 0000000002.log"),
+    fs.calls.lastIndexOf("sync 0000000002.log"),
   ];
   assert(order.every((at) => at >= 0), `${order}`);
   assert.deepEqual(order, order.toSorted((left, right) => left - right), fs.calls.join(", "));
+  const header = fs.calls.slice(0, order[8]).filter((call) => call === "write 0000000002.log");
+  assert.equal(header.length, 1, "nothing is behind the header before");
 });

@@ -39,23 +39,20 @@ export class CallDigest extends PassingFileSystem {
     this.#note(`sync directory ${path}`, () => super.syncDirectory(path));
   }
 
+  async syncDirectoryAsync(path: string): Promise<void> {
+    await this.#later(`sync directory ${path}`, async () => {
+      await (this.base.syncDirectoryAsync?.(path) ?? this.base.syncDirectory(path));
+    });
+  }
+
   override lock(path: string): FileLock | undefined {
     return this.#note(`lock ${path}`, () => super.lock(path));
   }
 
   #file(file: File): File {
     const { path } = file;
-    const later = async <Result>(call: string, act: () => Promise<Result>): Promise<Result> => {
-      this.#add(`${call} ${path} begins`);
-      try {
-        const result = await act();
-        this.#add(`${call} ${path}: ${result}`);
-        return result;
-      } catch (error) {
-        this.#add(String(error));
-        throw error;
-      }
-    };
+    const later = <Result>(call: string, act: () => Promise<Result>) =>
+      this.#later(`${call} ${path}`, act);
     return {
       path,
       read: (buffer, offset, length, position) =>
@@ -76,6 +73,18 @@ export class CallDigest extends PassingFileSystem {
       size: () => this.#note(`size ${path}`, () => file.size()),
       close: () => this.#note(`close ${path}`, () => file.close()),
     };
+  }
+
+  async #later<Result>(call: string, act: () => Promise<Result>): Promise<Result> {
+    this.#add(`${call} begins`);
+    try {
+      const result = await act();
+      this.#add(`${call}: ${result}`);
+      return result;
+    } catch (error) {
+      this.#add(String(error));
+      throw error;
+    }
   }
 
   #note<Result>(call: string, act: () => Result): Result {

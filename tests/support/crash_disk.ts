@@ -57,20 +57,26 @@ export class DiskDirectory {
   durable = new Map<string, DiskNode>();
   pending: NameChange<DiskNode>[] = [];
 
-  /** Makes its names durable. */
-  sync(): void {
-    for (const change of this.pending.splice(0)) applyName(this.durable, change);
+  /** Makes changes to its names durable: all, or those that a sync found when it began. */
+  sync(covered = new Set(this.pending)): void {
+    for (const change of this.#take(covered)) applyName(this.durable, change);
   }
 
   /** As with files: what a failed sync leaves undone, no later one will do. */
-  failSync(random: SeededRandom): void {
-    for (const change of this.pending.splice(0)) {
+  failSync(random: SeededRandom, covered = new Set(this.pending)): void {
+    for (const change of this.#take(covered)) {
       if (random.chance(FAILED_SYNC_KEEPS)) applyName(this.durable, change);
     }
   }
+
+  #take(covered: ReadonlySet<NameChange<DiskNode>>): NameChange<DiskNode>[] {
+    const taken = this.pending.filter((change) => covered.has(change));
+    this.pending = this.pending.filter((change) => !covered.has(change));
+    return taken;
+  }
 }
 
-type DiskNode = DiskFile | DiskDirectory;
+export type DiskNode = DiskFile | DiskDirectory;
 
 /** All files and directories; names are absolute paths. */
 export class CrashDisk {

@@ -10,7 +10,8 @@ import { dirname } from "node:path";
 import type { File, FileLock, FileStat, FileSystem, OpenMode } from "../../lib/fs/file_system.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
-import { CrashDisk, DiskDirectory, DiskFile } from "./crash_disk.ts";
+import { CrashDisk, DiskDirectory, DiskFile, type DiskNode } from "./crash_disk.ts";
+import type { NameChange } from "./crash_survival.ts";
 import { DiskFaults, type FaultCall } from "./disk_faults.ts";
 import type { SeededRandom } from "./seeded_random.ts";
 
@@ -176,6 +177,15 @@ export class CrashFileSystem implements FileSystem {
     });
   }
 
+  async syncDirectoryAsync(path: string): Promise<void> {
+    const generation = this.#generation;
+    const directory = this.#step(path, () => this.#visible.realPath(path), generation);
+    // It covers what was changed before it began, and may be cut off while it runs.
+    const covered = new Set(this.#disk.directory(directory).pending);
+    await new Promise<void>((resolve) => this.#later(resolve));
+    this.#step(path, () => this.#syncNames(directory, path, covered), generation);
+  }
+
   lock(path: string): FileLock | undefined {
     return this.#step(path, () => {
       this.#failAsPlanned("lock", path, "lock");
@@ -194,10 +204,10 @@ export class CrashFileSystem implements FileSystem {
     this.#disk.remove(path);
   }
 
-  #syncNames(directory: string, path: string): void {
+  #syncNames(directory: string, path: string, covered?: Set<NameChange<DiskNode>>): void {
     const error = this.faults.errorOf("sync");
-    if (error === undefined) return this.#disk.directory(directory).sync();
-    this.#disk.directory(directory).failSync(this.#random);
+    if (error === undefined) return this.#disk.directory(directory).sync(covered);
+    this.#disk.directory(directory).failSync(this.#random, covered);
     throw ioError("sync directory", path, error);
   }
 

@@ -7,7 +7,7 @@ import { PassingFileSystem } from "./passing_file_system.ts";
 export class InterceptingFileSystem extends PassingFileSystem {
   /** Called before a blocking fsync of a file. */
   beforeSync: (path: string) => void = () => {};
-  /** Awaited before an fsync through the thread pool. */
+  /** Awaited before an fsync of a file or directory through the thread pool. */
   beforeSyncAsync: (path: string) => Promise<void> | void = () => {};
   /** Awaited before a read through the thread pool. */
   beforeReadAsync: (path: string) => Promise<void> | void = () => {};
@@ -48,6 +48,11 @@ export class InterceptingFileSystem extends PassingFileSystem {
       size: () => file.size(),
       close: () => file.close(),
     };
+  }
+
+  async syncDirectoryAsync(path: string): Promise<void> {
+    await this.beforeSyncAsync(path);
+    await (this.base.syncDirectoryAsync?.(path) ?? this.base.syncDirectory(path));
   }
 
   override rename(from: string, to: string): void {

@@ -139,6 +139,31 @@ test("reader: an fsync that ends when there is a newer segment tells nothing abo
   await store.close();
 });
 
+test("reader: a segment that is being closed is mapped as far as it is durable", async () => {
+  const base = new InterceptingFileSystem(new MemoryFileSystem());
+  const { fileSystem, store, attach } = await opened(
+    { durability: LAZY, segmentBytesMax: 4096 },
+    base,
+  );
+  using gate = new Gate();
+  store.setSync("a", pattern(100));
+  store.flushSync();
+  const { size } = fileSystem.stat(FIRST)!;
+  base.beforeSyncAsync = () => gate.pass();
+  let keys = 0;
+  while (store.stats().segments < 2) await store.set(`b${keys++}`, pattern(900));
+  using reader = attach();
+  readOften(reader, "a");
+  assert.equal(fileSystem.mapped.get(FIRST), size);
+  readOften(reader, `b${keys - 1}`);
+  assert.equal(fileSystem.mapped.size, 1, "nothing is in the new segment yet");
+  gate.open();
+  await store.flush();
+  readOften(reader, "b0");
+  assert.equal(fileSystem.mapped.get(FIRST), fileSystem.stat(FIRST)!.size);
+  await store.close();
+});
+
 test("reader: closed segments are mapped whole, and unmapped when compaction removes them", async () => {
   const { fileSystem, store, attach } = await opened({ segmentBytesMax: 4096 });
   using reader = attach();

@@ -53,10 +53,19 @@ export const directorySyncMutants: MutantGroup = {
       tests: ["fs/durable"],
     },
     {
-      name: "removeDurablyAsync",
+      name: "without blocking",
       file: DURABLE,
       find: "  await (fs.syncDirectoryAsync?.(directory) ?? fs.syncDirectory(directory));\n",
-      replace: "",
+      replace: "  await (fs.syncDirectoryAsync ?? directory);\n",
+      why: "files that compaction has removed could come back, and new segments be lost",
+      tests: ["fs/durable", "store/pending_rotation"],
+    },
+    {
+      name: "removeDurablyAsync",
+      file: DURABLE,
+      find:
+        "  await syncDirectoryPatiently(fs, directory);\n}\n\n/** Syncs a directory without blocking",
+      replace: "}\n\n/** Syncs a directory without blocking",
       why: "files that compaction has removed could come back",
       tests: ["fs/durable"],
     },

@@ -14,10 +14,28 @@ export const memoryMapMutants: MutantGroup = {
     {
       name: "the segment that is written: no more than is durable",
       file: SOURCE,
-      find: "    if (segment === this.#writer?.segment) return segment.durableLength;\n",
-      replace: "    if (segment === this.#writer?.segment) return segment.length;\n",
+      find:
+        "if (segment === writer?.segment || segment === writer?.closing) return segment.durableLength",
+      replace:
+        "if (segment === writer?.segment || segment === writer?.closing) return segment.length",
       why: "a write that fails may be cut off under the map",
       tests: ["store/memory_map"],
+    },
+    {
+      name: "the segment that is closed: no more than is durable",
+      file: SOURCE,
+      find: " || segment === writer?.closing) return",
+      replace: ") return",
+      why: "after a failure, it may be cut off under the map when it is opened again",
+      tests: ["store/memory_map"],
+    },
+    {
+      name: "readers: the segment that is closed",
+      file: "lib/store/sharing.ts",
+      find: "writer.closing ?? writer.segment;",
+      replace: "writer.segment;",
+      why: "after a failure, it may be cut off under the map when it is opened again",
+      tests: ["worker/mapped_reader"],
     },
     {
       name: "the newest segment beside a writer: not at all",
@@ -86,7 +104,7 @@ export const memoryMapMutants: MutantGroup = {
     {
       name: "readers: which segment is the newest",
       file: WRITER,
-      find: "    this.shared?.begin(segment.fileId, segment.durableLength);\n",
+      find: "    this.shared?.begin(this.#segment.fileId, this.#segment.durableLength);\n",
       replace: "",
       why: "the space ahead of the log would be cut off under the map",
       tests: ["worker/mapped_reader"],

@@ -17,7 +17,7 @@ export const syncMutants: MutantGroup = {
     {
       name: "log writer: every blocking fsync",
       file: WRITER,
-      find: "      this.#segment.file.sync();\n",
+      find: "    this.#refusal.attempt(() => this.#segment.file.sync());\n",
       replace: "",
       why: "what was acknowledged would be in the page cache only",
       tests: ["crash/power_cut"],
@@ -39,20 +39,18 @@ export const syncMutants: MutantGroup = {
     {
       name: "log writer: the pooled one",
       file: WRITER,
-      find: "      await file.syncAsync();\n",
-      replace: "      await Promise.resolve();\n",
+      find: "      await pooled.sync();\n",
+      replace: "      await pooled.idle();\n",
       why: "a group of writes is acknowledged on its strength",
       tests: ["crash/power_cut"],
     },
     {
-      name: "log writer: that of a segment being closed",
-      file: WRITER,
-      find: `    this.#syncSegment();
-    try {`,
-      replace: `    this.#noteDurable(this.#segment, this.#bufferStart, this.#lsnAppended, 0);
-    try {`,
-      why: "ACTIVE names a closed segment only when all of it is durable",
-      tests: ["crash/power_cut"],
+      name: "log writer: every pooled one",
+      file: "lib/log/pooled_sync.ts",
+      find: "      const run = this.#file.syncAsync();\n",
+      replace: "      const run = Promise.resolve();\n",
+      why: "a group of writes is acknowledged on its strength",
+      tests: ["store/pending_rotation", "crash/power_cut"],
     },
     {
       name: "log writer: that of the mark which seals",
@@ -333,8 +331,8 @@ export const syncMutants: MutantGroup = {
     {
       name: "batched: after so many milliseconds",
       file: LAZY_SYNC,
-      find: "this.#writer.failure === undefined) void this.#sync();\n",
-      replace: "this.#writer.failure === undefined) this.#disarm();\n",
+      find: "else if (this.#running === undefined) void this.#sync();\n",
+      replace: "else if (this.#running === undefined) this.#disarm();\n",
       why: "no more than what came in that time may be lost",
       tests: ["store/visibility"],
     },
@@ -365,7 +363,8 @@ export const syncMutants: MutantGroup = {
     {
       name: "closing: everything",
       file: WRITE_PATH,
-      find: "        await this.#lazy?.flush();\n        writer.seal();\n",
+      find:
+        "        await this.#lazy?.flush();\n        await writer.rotated();\n        writer.seal();\n",
       replace: "",
       why: "whoever closes a store expects it on the disk",
       tests: ["crash/flush"],
@@ -373,8 +372,8 @@ export const syncMutants: MutantGroup = {
     {
       name: "closing: everything before the mark which seals",
       file: WRITE_PATH,
-      find: "        await this.#lazy?.flush();\n        writer.seal();\n",
-      replace: "        writer.seal();\n",
+      find: "        await this.#lazy?.flush();\n        await writer.rotated();\n",
+      replace: "        await writer.rotated();\n",
       and: [{
         file: WRITER,
         find: "    this.sync();\n    if (this.#markedOffset",

@@ -44,16 +44,19 @@ export const truncationMutants: MutantGroup = {
     {
       name: "write that failed half-way",
       file: "lib/log/log_writer.ts",
-      find: "      this.#segment.file.truncate(this.#bufferStart);\n",
-      replace: "",
+      find: "      tryToTruncate(this.#segment.file, this.#bufferStart);\n",
+      replace: "      void tryToTruncate;\n",
+      and: [{ file: "lib/fs/durable.ts", find: "    file.truncate(size);\n", replace: "" }],
       why: "writes that were refused would be there after reopening",
       tests: ["crash/full_disk", "crash/failing_disk"],
     },
     {
       name: "space kept ready",
       file: WRITER,
-      find: "    if (this.#space.isBehind(length)) this.#attempt(() => file.truncate(length));\n",
-      replace: "    if (this.#space.isBehind(length)) this.#attempt(() => void file.size());\n",
+      find:
+        "    if (this.#space.isBehind(length)) this.#refusal.attempt(() => file.truncate(length));\n",
+      replace:
+        "    if (this.#space.isBehind(length)) this.#refusal.attempt(() => void file.size());\n",
       why: "a closed segment has the length that ACTIVE gives, or is damaged",
       tests: ["log/space_ahead"],
     },
@@ -61,10 +64,8 @@ export const truncationMutants: MutantGroup = {
       name: "space kept ready: when a segment is closed",
       file: WRITER,
       find: `    this.#cutSpaceOff();
-    this.#syncSegment();
-    try {`,
-      replace: `    this.#syncSegment();
-    try {`,
+    let next`,
+      replace: `    let next`,
       why: "a closed segment has the length that ACTIVE gives, or is damaged",
       tests: ["log/space_ahead"],
     },
@@ -72,11 +73,13 @@ export const truncationMutants: MutantGroup = {
       name: "space kept ready: when a segment is closed, before its fsync",
       file: WRITER,
       find: `    this.#cutSpaceOff();
-    this.#syncSegment();
-    try {`,
-      replace: `    this.#syncSegment();
-    this.#cutSpaceOff();
-    try {`,
+    let next`,
+      replace: `    let next`,
+      and: [{
+        file: WRITER,
+        find: "      onClosed: () => this",
+        replace: "      onClosed: () => void segment.file.truncate(segment.length) ?? this",
+      }],
       why: "after a power cut the closed segment would have another length than ACTIVE gives",
       tests: ["crash/power_cut"],
     },

@@ -153,15 +153,15 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: goes on after a failure",
       file: WRITER,
-      find: "    if (this.#failure !== undefined) throw refusalAfter(this.#failure);\n",
+      find: "    this.#refusal.assertNone();\n",
       replace: "",
       why: "what stands behind a failed write cannot be trusted to be found",
       tests: ["crash/failing_disk", "store/visibility"],
     },
     {
       name: "writer: does not remember a failure",
-      file: WRITER,
-      find: "      this.#failure = failure;\n",
+      file: "lib/log/refusal.ts",
+      find: "      this.failure = failure;\n",
       replace: "",
       why: "an fsync that is tried again may say yes to lost data",
       tests: ["crash/failing_disk", "store/visibility"],
@@ -169,10 +169,10 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: a failed pooled fsync passes",
       file: WRITER,
-      find: `      await file.syncAsync();
+      find: `      await pooled.sync();
     } catch (error) {
-      throw this.#fail(error);`,
-      replace: `      await file.syncAsync();
+      throw this.#refusal.begin(error);`,
+      replace: `      await pooled.sync();
     } catch (error) {
       void error;`,
       why: "what was acknowledged on its strength may be lost",
@@ -181,24 +181,21 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: a failed blocking fsync passes",
       file: WRITER,
-      find: `      this.#segment.file.sync();
-    } catch (error) {
-      throw this.#fail(error);`,
-      replace: `      this.#segment.file.sync();
-    } catch (error) {
-      void error;`,
+      find: "    this.#refusal.attempt(() => this.#segment.file.sync());\n",
+      replace: "    try {\n      this.#segment.file.sync();\n    } catch {\n      void 0;\n    }\n",
       why: "what was acknowledged on its strength may be lost",
       tests: ["crash/failing_disk", "store/visibility"],
     },
     {
       name: "writer: a failed fsync is tried again",
       file: WRITER,
-      find: `      this.#segment.file.sync();
-    } catch (error) {
-      throw this.#fail(error);`,
-      replace: `      this.#segment.file.sync();
+      find: "    this.#refusal.attempt(() => this.#segment.file.sync());\n",
+      replace: `    try {
+      this.#segment.file.sync();
     } catch {
-      this.#segment.file.sync();`,
+      this.#segment.file.sync();
+    }
+`,
       why: "the second one may say yes to what the first one lost",
       tests: ["crash/failing_disk", "store/visibility"],
     },
@@ -214,9 +211,8 @@ export const writeMutants: MutantGroup = {
     {
       name: "writer: blocking and pooled fsyncs share a descriptor",
       file: WRITER,
-      find: "    const file = this.#pooledFile;\n",
-      replace:
-        "    const file = this.#segment.file === this.#pooledFile ? this.#pooledFile : this.#segment.file;\n",
+      find: "      await pooled.sync();\n",
+      replace: "      await (pooled === undefined ? pooled : segment.file.syncAsync());\n",
       why: "the kernel tells each descriptor of an error once",
       tests: ["crash/failing_disk", "store/close", "store/visibility"],
     },
@@ -229,28 +225,12 @@ export const writeMutants: MutantGroup = {
       tests: ["log/space_ahead"],
     },
     {
-      name: "writer: a failed rotation passes",
-      file: WRITER,
-      find: `        throw error;
-      }
-    } catch (error) {
-      throw this.#fail(error);
-    }`,
-      replace: `        throw error;
-      }
-    } catch (error) {
-      throw error;
-    }`,
-      why: "ACTIVE may or may not name the new segment: nobody knows where to append",
-      tests: ["crash/failing_disk", "crash/full_disk"],
-    },
-    {
-      name: "writer: ACTIVE names the new segment too late",
-      file: WRITER,
-      find: "        active.replace([...segments.ordered, segment]);\n",
+      name: "writer: a pooled fsync is tried after one that failed",
+      file: "lib/log/pooled_sync.ts",
+      find: "      if (this.#failure !== undefined) throw this.#failure;\n",
       replace: "",
-      why: "records in a segment that nobody names are lost",
-      tests: ["crash/power_cut", "store/rotation"],
+      why: "the second one may say yes to what the first one lost",
+      tests: ["store/pending_rotation"],
     },
   ],
 };
