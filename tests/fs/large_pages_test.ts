@@ -91,8 +91,8 @@ testUnless(
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
       await new Promise((resolve) => setTimeout(resolve, 5));
+      // Once asked, it may be through before the answer: another thread touches.
       assert.equal(touched(), 1);
-      assert.equal(pages.isReady(), false);
       waitFor(pages);
     }
   },
