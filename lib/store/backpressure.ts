@@ -16,14 +16,16 @@ import type { Clock, ScheduledTask } from "../clock.ts";
 const TICK_MS = 10;
 /** A tick counts like so much work, or a long fsync of compaction would stop all writes. */
 const TICK_WORK_BYTES = 256 << 10;
-/** A second: nobody waits longer, nor for a compaction that has got nowhere for as long. */
-const TICKS_MAX = 100;
+/** Nobody waits longer. By the clock: on a busy event loop ticks come late. */
+const WAIT_MS_MAX = 1000;
+/** A compaction that has got nowhere for so many ticks is not waited for at all. */
+const IDLE_TICKS_MAX = WAIT_MS_MAX / TICK_MS;
 
 /** A write that waits, by its position in the sequence of appended bytes. */
 interface Waiter {
   position: number;
-  /** The tick before which it came. */
-  tick: number;
+  /** When it came, on the monotonic clock. */
+  sinceMs: number;
   resolve: () => void;
 }
 
@@ -42,7 +44,6 @@ export class Backpressure {
   #aheadBytes = 0;
   #waiters: Waiter[] = [];
   #timer: ScheduledTask | undefined;
-  #tick = 0;
   /** Ticks since compaction has got on. */
   #idleTicks = 0;
   #waitedMs = 0;
@@ -65,9 +66,10 @@ export class Backpressure {
     if (!this.isOn) return undefined;
     const position = this.#bytesAppended();
     if (position <= this.#admitted) return undefined;
-    if (this.#waiters.length === 0) this.#waitingSince = this.#clock.monotonic();
+    const sinceMs = this.#clock.monotonic();
+    if (this.#waiters.length === 0) this.#waitingSince = sinceMs;
     this.#planTick();
-    return new Promise((resolve) => this.#waiters.push({ position, tick: this.#tick, resolve }));
+    return new Promise((resolve) => this.#waiters.push({ position, sinceMs, resolve }));
   }
 
   /**
@@ -77,7 +79,7 @@ export class Backpressure {
   hold(share: number, aheadBytes: number): void {
     this.#share = share;
     this.#aheadBytes = aheadBytes;
-    if (this.isOn || this.#idleTicks >= TICKS_MAX) return;
+    if (this.isOn || this.#idleTicks >= IDLE_TICKS_MAX) return;
     this.isOn = true;
     this.#admitted = this.#bytesAppended();
   }
@@ -121,15 +123,15 @@ export class Backpressure {
 
   #onTick(): void {
     this.#timer = undefined;
-    this.#tick++;
     this.#idleTicks++;
-    if (this.#idleTicks >= TICKS_MAX) {
+    if (this.#idleTicks >= IDLE_TICKS_MAX) {
       // It stays off until there is work again.
       this.isOn = false;
       this.#letGo(Infinity);
       return;
     }
-    const tooLong = this.#waiters.findLast(({ tick }) => this.#tick - tick >= TICKS_MAX);
+    const sinceMsMax = this.#clock.monotonic() - WAIT_MS_MAX;
+    const tooLong = this.#waiters.findLast(({ sinceMs }) => sinceMs <= sinceMsMax);
     if (tooLong !== undefined) this.#admitted = Math.max(this.#admitted, tooLong.position);
     this.#admit(TICK_WORK_BYTES);
     if (this.#waiters.length > 0) this.#planTick();

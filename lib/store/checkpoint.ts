@@ -27,7 +27,7 @@ const WRITING_SLICE_MS = 2;
 /** Besides the option's number of records, opening may replay this share of the keys. */
 const RECORDS_SHARE = 1 / 16;
 /** Memory of the index for each key beyond its bytes, at most, while no keys were deleted. */
-const BYTES_A_KEY_MAX = 48;
+const BYTES_A_KEY_MAX = 56;
 /** An index is sparse if it has so many times the memory that its keys need, and these bytes. */
 const SPARSE_RATIO = 2;
 const DENSE_BYTES_MIN = 1 << 20;

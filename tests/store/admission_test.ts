@@ -112,6 +112,24 @@ test("no write waits for more than a second, however long it is", async () => {
   assert.deepEqual(log.admitted, [100 * MIB, 200 * MIB]);
 });
 
+test("a second is no longer where the event loop is busy", async () => {
+  const log = new WrittenLog();
+  const { clock, backpressure } = log;
+  const schedule = clock.schedule.bind(clock);
+  clock.schedule = (delayMs, task, background) => schedule(delayMs + 40, task, background);
+  backpressure.hold(1 / 16, 0);
+  log.write(100 * MIB);
+  for (let ms = 0; ms < 950; ms += 50) {
+    clock.advance(50);
+    backpressure.noteWork(1);
+  }
+  await turn();
+  assert.equal(log.admitted.length, 0);
+  clock.advance(50);
+  await turn();
+  assert.equal(log.admitted.length, 1);
+});
+
 test("a compaction that has got nowhere for a second is not waited for until it gets on", async () => {
   const log = new WrittenLog();
   log.backpressure.hold(1 / 16, 0);
