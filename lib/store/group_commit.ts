@@ -70,8 +70,8 @@ export class GroupCommit {
   #expected = 0;
   #isDiskBusy: () => boolean;
   #backpressure: Backpressure;
-  /** Whether the next group waits for compaction. */
-  #isHeld = false;
+  /** What the next group waits for, if compaction holds it. */
+  #held: Promise<void> | undefined;
   #onTurn = () => this.#commit();
 
   /** `isDiskBusy` tells whether something else has the disk write large amounts. */
@@ -193,9 +193,9 @@ export class GroupCommit {
   settled(): Promise<void> {
     if (this.size === 0) return Promise.resolve();
     this.#start();
-    if (this.#isHeld) {
+    if (this.#held !== undefined) {
       // Compaction may be who asks, and the group waits for it.
-      this.#isHeld = false;
+      this.#held = undefined;
       this.#clock.defer(this.#onTurn);
     }
     const lsn = this.#writer.lsnAppended;
@@ -257,10 +257,11 @@ export class GroupCommit {
   #hold(): boolean {
     const admission = this.#waiters.length > 0 ? undefined : this.#backpressure.admission();
     if (admission === undefined) return false;
-    this.#isHeld = true;
+    this.#held = admission;
     void admission.then(() => {
-      if (!this.#isHeld) return;
-      this.#isHeld = false;
+      // A group that did not have to wait to the end may be followed by one that has to.
+      if (this.#held !== admission) return;
+      this.#held = undefined;
       this.#commitGathered();
     });
     return true;

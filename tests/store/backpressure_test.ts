@@ -286,6 +286,41 @@ for (const [name, durability] of DURABILITIES) {
   });
 }
 
+test("immediate: who is let go early has nobody else let go for it", async () => {
+  const fs = new InterceptingFileSystem(new MemoryFileSystem());
+  const clock = new TestClock();
+  const store = await openSmall(fs, { durability: "immediate", clock });
+  using gate = new Gate();
+  await fill(store);
+  fs.beforeSyncAsync = (path) => path.endsWith(".hint.tmp") ? gate.pass() : undefined;
+  // So far behind that it remains so with many writes in flight.
+  for (let waited = 0; waited < 12; waited++) {
+    const { over } = await setUntilOneWaits(store);
+    clock.advance(10);
+    await over;
+  }
+  const early = await setUntilOneWaits(store);
+  (await store.snapshot()).close();
+  await early.over;
+  let count = 0;
+  const many = Array.from(
+    { length: 70 },
+    (_, at) => store.set(keyAt(at), pattern(KIB)).then(() => count++),
+  );
+  const turns = async () => {
+    for (let turns = 0; turns < 50; turns++) await turn();
+  };
+  await turns();
+  // Enough for the one, and not for the many that came after it.
+  clock.advance(10);
+  await turns();
+  assert.equal(count, 0);
+  clock.advance(1000);
+  await Promise.all(many);
+  gate.open();
+  await store.close();
+});
+
 test("batched: a write that waits while the log fails is told so", async () => {
   const fs = new InterceptingFileSystem(new MemoryFileSystem());
   const store = await openSmall(fs);
