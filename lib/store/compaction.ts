@@ -61,6 +61,8 @@ export interface CompactionContext extends BackgroundContext {
   settle: () => Promise<void>;
   /** Sees to it that ACTIVE names every segment there is; throws after a failure. */
   finishRotation: () => void;
+  /** Resolves when all that the index knows is durable. */
+  makeVisibleDurable: () => Promise<void>;
   /** LSN up to which every record is visible. */
   lsnVisible: () => number;
 }
@@ -156,13 +158,13 @@ export class Compactor {
     droppableLsn: number,
     result: CompactionResult,
   ): Promise<void> {
-    const { keydir, active, settle } = this.#context;
+    const { keydir, active, makeVisibleDurable } = this.#context;
     const group = new GroupCopy(this.#context, inputs, droppableLsn);
     this.#workBytesLeft = inputs.reduce((sum, input) => sum + input.length + input.aliveBytes, 0);
     try {
       for (const input of inputs) await this.#copy(input, group);
       for (const output of group.outputs) await output.finish();
-      await settle();
+      await makeVisibleDurable();
       this.#checkCancelled();
       this.#context.finishRotation();
     } catch (error) {

@@ -116,6 +116,7 @@ export class WritePath {
       rotate: () => writer.rotate(),
       finishRotation: () => writer.finishRotation(),
       settle: () => this.flush(),
+      makeVisibleDurable: () => this.#makeVisibleDurable(),
       lsnVisible: () => this.lsnVisible,
       lsnDurable: () => writer.lsnDurable,
       bytesInFlight: () => this.commit?.setBytesInFlight ?? 0,
@@ -233,6 +234,12 @@ export class WritePath {
       // After a failed write, nothing was acknowledged but what is durable, if that is the policy.
       if (this.commit === undefined) throw error;
     }
+  }
+
+  /** A group commit shows nothing before it is durable, and so has nobody to let go. */
+  async #makeVisibleDurable(): Promise<void> {
+    await this.#lazy?.flush();
+    this.writer.assertWritable();
   }
 
   /** As {@link flush}, blocking. */

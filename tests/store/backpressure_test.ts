@@ -286,6 +286,23 @@ for (const [name, durability] of DURABILITIES) {
   });
 }
 
+test("immediate: a step of compaction does not let go all that is in flight", async () => {
+  const fs = new PatientFileSystem();
+  await using store = await openSmall(fs, { durability: "immediate" });
+  await fill(store);
+  const inFlight = 200;
+  let totalBytesMax = 0;
+  for (let count = 0; count < 3 * OVERWRITES; count += inFlight) {
+    await Promise.all(
+      Array.from({ length: inFlight }, (_, at) => store.set(keyAt(count + at), pattern(KIB))),
+    );
+    totalBytesMax = Math.max(totalBytesMax, store.stats().totalBytes);
+  }
+  // They are let go before and after each run, but not for each of its groups.
+  const limit = TOTAL_BYTES_MAX + 5 * inFlight * (KIB + 40);
+  assert(totalBytesMax < limit, `${totalBytesMax} >= ${limit}`);
+});
+
 test("immediate: who is let go early has nobody else let go for it", async () => {
   const fs = new InterceptingFileSystem(new MemoryFileSystem());
   const clock = new TestClock();

@@ -209,7 +209,7 @@ export const compactionMutants: MutantGroup = {
     {
       name: "what supersedes is durable before ACTIVE is replaced",
       file: COMPACTION,
-      find: "      await settle();\n      this.#checkCancelled();",
+      find: "      await makeVisibleDurable();\n      this.#checkCancelled();",
       replace: "      this.#checkCancelled();",
       why: "after a crash neither the older nor the newer value would be there",
       tests: ["crash/power_cut", "crash/compaction_in_flight"],
