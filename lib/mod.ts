@@ -28,7 +28,14 @@ export { systemRandom } from "./random.ts";
 export type { RandomSource } from "./random.ts";
 export type { Logger } from "./telemetry/logger.ts";
 export type { CompactionEvent, StoreObserver, SyncEvent } from "./telemetry/store_observer.ts";
-export type { File, FileLock, FileStat, FileSystem, OpenMode } from "./fs/file_system.ts";
+export type {
+  File,
+  FileLock,
+  FileStat,
+  FileSystem,
+  MappedBytes,
+  OpenMode,
+} from "./fs/file_system.ts";
 export { MemoryFileSystem } from "./fs/memory_file_system.ts";
 export type {
   ControlItem,

@@ -134,10 +134,9 @@ export class Compactor {
     // As far as this position, older segments are rewritten or hold nothing that was superseded.
     const cleanCount = countClean(closed, chosen);
     try {
-      const groupBytesMax = what === "all"
-        ? thresholds.segmentBytesMax
-        : groupBytesOf(closed, thresholds);
-      for (const group of groupNeighbours(closed, chosen, groupBytesMax)) {
+      const { segmentBytesMax } = thresholds;
+      const bytesMax = what === "all" ? segmentBytesMax : groupBytesOf(closed, thresholds);
+      for (const group of groupNeighbours(closed, chosen, bytesMax)) {
         const inputs = group.map((index) => closed[index]!);
         // Records deleted up to now are in no older segment, once those are rewritten.
         const droppableLsn = group.at(-1)! < cleanCount ? Math.min(lsnVisible, forgettable) : 0;
@@ -145,6 +144,8 @@ export class Compactor {
       }
     } catch (error) {
       if (!(error instanceof Cancelled)) throw error;
+    } finally {
+      this.#workBytesLeft = 0;
     }
     result.durationMs = clock.monotonic() - begin;
     if (result.segmentsBefore > 0) {

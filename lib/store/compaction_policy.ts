@@ -101,7 +101,9 @@ export function lagOf(
   forgettableLsn: number,
   bytesInFlight: number,
 ): Lag {
-  let keptBytes = bytesInFlight;
+  // What is in flight is not dead, nor does it count as kept: where it overwrites what is there, much
+  // in flight would seem to make up for as much that is dead.
+  let keptBytes = 0;
   let deadBytes = -bytesInFlight;
   for (const segment of segments) {
     const reclaimable = reclaimableBytes(segment, forgettableLsn);

@@ -116,7 +116,10 @@ export class WritePath {
       rotate: () => writer.rotate(),
       finishRotation: () => writer.finishRotation(),
       settle: () => this.flush(),
-      makeVisibleDurable: () => this.#makeVisibleDurable(),
+      makeVisibleDurable: async () => {
+        await this.#lazy?.flush(); // A group commit shows nothing before it is durable.
+        writer.assertWritable();
+      },
       lsnVisible: () => this.lsnVisible,
       lsnDurable: () => writer.lsnDurable,
       bytesInFlight: () => this.commit?.setBytesInFlight ?? 0,
@@ -234,12 +237,6 @@ export class WritePath {
       // After a failed write, nothing was acknowledged but what is durable, if that is the policy.
       if (this.commit === undefined) throw error;
     }
-  }
-
-  /** A group commit shows nothing before it is durable, and so has nobody to let go. */
-  async #makeVisibleDurable(): Promise<void> {
-    await this.#lazy?.flush();
-    this.writer.assertWritable();
   }
 
   /** As {@link flush}, blocking. */

@@ -75,7 +75,7 @@ function describeCompaction(stats: StoreStats): string {
   const { compacting, compactions, lastCompaction, lastCompactionAt, backpressureMs } = stats;
   const waited = backpressureMs > 0 ? `, writes waited ${formatMillis(backpressureMs)} for it` : "";
   const now = compacting ? "under way; " : "";
-  if (lastCompaction === undefined) return `${now}none since opening`;
+  if (lastCompaction === undefined) return `${now}none since opening${waited}`;
   const { bytesReclaimed, durationMs } = lastCompaction;
   const at = lastCompactionAt === undefined
     ? ""
