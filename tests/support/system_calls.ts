@@ -120,21 +120,30 @@ export function runFailing(
   command: readonly string[],
   directory: string,
   run: Runner = runProgram,
-): Promise<ProgramResult> {
+): Promise<InjectedResult> {
   return runInjected(site, `error=${error}`, command, directory, run);
 }
 
-function runInjected(
+/** What became of a program, and whether it came to the call in question. */
+export interface InjectedResult extends ProgramResult {
+  injected: boolean;
+}
+
+async function runInjected(
   { call, path, nth }: CallSite,
   what: string,
   command: readonly string[],
   directory: string,
   run: Runner = runProgram,
-): Promise<ProgramResult> {
+): Promise<InjectedResult> {
   const watched = path === "" ? directory : `${directory}/${path}`;
-  const options = ["-f", "-qq", "-o", "/dev/null", "-P", watched, "-e", `trace=${call}`];
+  const trace = `${directory}.injected`;
+  const options = ["-f", "-qq", "-o", trace, "-P", watched, "-e", `trace=${call}`];
   const inject = ["-e", `inject=${call}:${what}:when=${nth}`, "--"];
-  return run(["strace", ...options, ...inject, ...command]);
+  const result = await run(["strace", ...options, ...inject, ...command]);
+  const injected = readFileSync(trace, "utf8").includes("(INJECTED");
+  rmSync(trace);
+  return { ...result, injected };
 }
 
 /** A call in words, for messages. */
