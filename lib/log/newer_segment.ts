@@ -4,7 +4,18 @@ import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
 import { hintName, joinPath, segmentName } from "../format/filename.ts";
 import type { File, FileSystem } from "../fs/file_system.ts";
 import { systemErrorCode } from "../fs/io_error.ts";
+import type { Readable } from "../fs/whole_file.ts";
 import { SegmentScanner } from "./segment_scanner.ts";
+import { endOfFrames } from "./zero_tail.ts";
+
+/**
+ * Whether a segment of `size` bytes has anything behind its header. A zero there is nothing:
+ * `rewriteTail` makes the file longer by a byte and cuts that off again, and a power failure may keep
+ * the first alone.
+ */
+export function reachesBehindHeader(file: Readable, size: number): boolean {
+  return size > SEGMENT_FRAME_BYTES + 1 || endOfFrames(file, size) > SEGMENT_FRAME_BYTES;
+}
 
 /**
  * Whether the segment `fileId`, an id that ACTIVE says no file has had, must have been part of the
@@ -33,7 +44,7 @@ export function holdsNewRecords(
     const size = file.size();
     const scanner = new SegmentScanner(file, size, { fileId, nodeId });
     if (scanner.readHeader()) {
-      return !scanner.segmentHeader!.compacted && size > SEGMENT_FRAME_BYTES;
+      return !scanner.segmentHeader!.compacted && reachesBehindHeader(file, size);
     }
     return size > SEGMENT_FRAME_BYTES ||
       fs.stat(joinPath(directory, hintName(fileId))) !== undefined;

@@ -5,7 +5,6 @@
 
 import { DAMAGE_ADVICE, KvError } from "../errors.ts";
 import type { ActiveState } from "../format/active.ts";
-import { SEGMENT_FRAME_BYTES } from "../format/control_record.ts";
 import {
   ACTIVE_NAME,
   CHECKPOINT_NAME,
@@ -15,9 +14,10 @@ import {
   segmentName,
   TEMPORARY_SUFFIX,
 } from "../format/filename.ts";
-import type { FileSystem } from "../fs/file_system.ts";
+import type { File, FileSystem } from "../fs/file_system.ts";
+import { systemErrorCode } from "../fs/io_error.ts";
 import { readActive } from "../log/active_file.ts";
-import { holdsNewRecords } from "../log/newer_segment.ts";
+import { holdsNewRecords, reachesBehindHeader } from "../log/newer_segment.ts";
 
 /** The id of the first segment of every log. */
 export const FIRST_FILE_ID = 1;
@@ -67,7 +67,7 @@ export function assertNotOutdated(fs: FileSystem, directory: string, state: Acti
 
 /**
  * Where there is no ACTIVE: the name of a file that only a log leaves behind, undefined if there is
- * none. A crash while a store is created leaves its first segment at most, without records.
+ * none. A crash while a store is created leaves its first segment at most, without a record.
  */
 export function findTraceOfLog(fs: FileSystem, directory: string): string | undefined {
   if (fs.stat(directory) === undefined) return undefined;
@@ -75,8 +75,24 @@ export function findTraceOfLog(fs: FileSystem, directory: string): string | unde
     const parsed = parseSegmentName(name);
     if (parsed === undefined || parsed.temporary) return false;
     if (parsed.kind === "hint" || parsed.fileId !== FIRST_FILE_ID) return true;
-    return (fs.stat(joinPath(directory, name))?.size ?? 0) > SEGMENT_FRAME_BYTES;
+    return isBegun(fs, joinPath(directory, name));
   });
+}
+
+/** Whether a segment has more than its header; not one that is gone meanwhile. */
+function isBegun(fs: FileSystem, path: string): boolean {
+  let file: File;
+  try {
+    file = fs.open(path, "read");
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+  try {
+    return reachesBehindHeader(file, file.size());
+  } finally {
+    file.close();
+  }
 }
 
 /** The refusal to go on without ACTIVE where a log has left the file `trace`. */

@@ -108,6 +108,11 @@ test(
     await mustRefuse(onlyLog);
     const hint = SEGMENT_NAMES[0]!.replace(".log", ".hint");
     await mustRefuse(new Map([[hint, bytesOf(image, hint)]]));
+    // A byte too many may be one that was to be cut off again, but not with anything in it, nor two.
+    for (const more of [Uint8Array.of(1), new Uint8Array(2)]) {
+      const header = bytesOf(image, FIRST_LOG).subarray(0, SEGMENT_FRAME_BYTES);
+      await mustRefuse(new Map([[FIRST_LOG, joined(header, more)]]));
+    }
     // One that was just begun holds nothing, but others were there before it.
     const begun = bytesOf(image, SEGMENT_NAMES[1]!).subarray(0, SEGMENT_FRAME_BYTES);
     await mustRefuse(new Map([[SEGMENT_NAMES[1]!, begun]]));
@@ -120,7 +125,8 @@ test("what a crash leaves of creating a store is cleared away, and the store beg
   const { image } = await writeSegments();
   const header = bytesOf(image, FIRST_LOG).subarray(0, SEGMENT_FRAME_BYTES);
   const nodeId = bytesOf(image, "NODE_ID");
-  for (const log of [new Uint8Array(0), header.subarray(0, 20), new Uint8Array(59), header]) {
+  const short = [new Uint8Array(0), header.subarray(0, 20), new Uint8Array(SEGMENT_FRAME_BYTES)];
+  for (const log of [...short, header, joined(header, new Uint8Array(1))]) {
     const left = new Map([["NODE_ID", nodeId], [FIRST_LOG, log], ["ACTIVE.tmp", log]]);
     const fs = fromImage(left);
     assert.deepEqual((await mustOpen(fs)).state, {});

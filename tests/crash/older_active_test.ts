@@ -63,6 +63,24 @@ test("one byte behind a header is more than a crash leaves", async () => {
   }
 });
 
+test("a zero behind a whole header is what a crash leaves of the cut of a segment just begun", async () => {
+  const image = await underOlderActive();
+  const withoutHints = new Map([...image].filter(([name]) => !name.endsWith(".hint")));
+  const behindHeader = (zeros: number, damaged: boolean) =>
+    withNewer(withoutHints, (bytes) => {
+      const begun = new Uint8Array(SEGMENT_FRAME_BYTES + zeros);
+      begun.set((damaged ? withHeaderDamaged(bytes) : bytes).subarray(0, SEGMENT_FRAME_BYTES));
+      return begun;
+    });
+  await mustRefuse(behindHeader(1, true));
+  await mustRefuse(behindHeader(2, false));
+  const leftover = behindHeader(1, false);
+  assert.deepEqual(await problemsOf(leftover), []);
+  const fs = fromImage(leftover);
+  await mustOpen(fs);
+  for (const name of NEWER) assert.equal(fs.stat(`/store/wal/${name}`), undefined);
+});
+
 test("a hint file beside a segment without a header lists records that it had", async () => {
   const image = await underOlderActive();
   const [name] = NEWER;
