@@ -262,10 +262,7 @@ export const changesMutants: MutantGroup = {
       find: "const end = isActive && !inBuffer ? writer.bufferStart : segment.length;",
       replace: "const end = segment.length;",
       why: "a sound log would be called damaged",
-      tests: ["store/changes_live", "store/changes"],
-      equivalent: {
-        because: "a frame is in the file as a whole or not at all, and a read takes what there is",
-      },
+      tests: ["crash/power_cut"],
     },
     {
       name: "values: shared with the feed",
