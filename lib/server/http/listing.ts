@@ -48,6 +48,11 @@ function goOnBehind(key: Uint8Array, options: ScanOptions): void {
   }
 }
 
+/** How many bytes {@link writeEntry} will bring into memory. */
+export function bytesToRead({ size = 0 }: Entry, values: boolean): number {
+  return values && size <= LISTED_VALUE_BYTES_MAX ? size : 0;
+}
+
 /** An entry as JSON; undefined if it is gone by now. */
 export async function writeEntry(
   store: StoreApi,
@@ -58,15 +63,28 @@ export async function writeEntry(
   if (!values || size > LISTED_VALUE_BYTES_MAX) {
     return JSON.stringify({ key, version, size, expiresAt });
   }
-  const current = await store.getEntry(key);
-  if (current === undefined) return undefined;
-  return JSON.stringify({
-    key,
-    version: current.version,
-    size: current.value.length,
-    expiresAt: current.expiresAt,
-    ...writeValue(current.value),
-  });
+  const write = async () => {
+    const current = await store.getEntry(key);
+    if (current === undefined) return undefined;
+    return JSON.stringify({
+      key,
+      version: current.version,
+      size: current.value.length,
+      expiresAt: current.expiresAt,
+      ...writeValue(current.value),
+    });
+  };
+  return await (size > LONG_VALUE_BYTES ? inTurn(write) : write());
+}
+
+/** Of a longer value, several copies are in memory while it becomes JSON: so it is one at a time. */
+const LONG_VALUE_BYTES = 1 << 20;
+let turn: Promise<unknown> = Promise.resolve();
+
+function inTurn<Result>(make: () => Promise<Result>): Promise<Result> {
+  const made = turn.then(make);
+  turn = made.catch(() => {});
+  return made;
 }
 
 function toBytes(bound: string | Uint8Array): Uint8Array {

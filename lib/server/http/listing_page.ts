@@ -1,8 +1,9 @@
 /** A page of a listing, as one JSON document. */
 
 import { Buffer } from "node:buffer";
-import { type Listing, scanListing, writeEntry } from "./listing.ts";
+import { bytesToRead, type Listing, scanListing, writeEntry } from "./listing.ts";
 import { encodeCursor } from "./listing_cursor.ts";
+import type { ResponseMemory } from "./response_memory.ts";
 import type { StoreApi } from "./store_api.ts";
 
 /** Entries in a page, however many are asked for. */
@@ -10,11 +11,12 @@ export const PAGE_ENTRIES_MAX = 1000;
 /** A page ends before its entries become longer than this, in bytes; unless it is a single one. */
 export const PAGE_BYTES_MAX = 4 << 20;
 
-/** Collects a page, and writes it down. */
+/** Collects a page, and writes it down; `memory` covers it, or as much as there is when this throws. */
 export async function listPage(
   store: StoreApi,
   listing: Listing,
   limit: number,
+  memory: ResponseMemory,
 ): Promise<string> {
   const countMax = Math.min(limit, PAGE_ENTRIES_MAX);
   const written: string[] = [];
@@ -30,6 +32,8 @@ export async function listPage(
       complete = false;
       break;
     }
+    const room = byteLength + bytesToRead(entry, listing.values);
+    if (memory.lacks(room)) await memory.cover(room);
     const json = await writeEntry(store, entry, listing.values);
     if (json !== undefined) {
       const jsonLength = Buffer.byteLength(json) + 1;
@@ -39,6 +43,7 @@ export async function listPage(
       }
       written.push(json);
       byteLength += jsonLength;
+      memory.count(byteLength);
     }
     lastKey = entry.key;
   }

@@ -7,7 +7,8 @@
 import { KvError } from "../../errors.ts";
 import type { Entry } from "../../mod.ts";
 import type { Logger } from "../../telemetry/logger.ts";
-import { type Listing, scanListing, writeEntry } from "./listing.ts";
+import { bytesToRead, type Listing, scanListing, writeEntry } from "./listing.ts";
+import { ResponseMemory } from "./response_memory.ts";
 import type { StoreApi } from "./store_api.ts";
 
 /** A chunk is handed over once it is this long. */
@@ -23,16 +24,34 @@ export async function streamListing(
   logger: Logger,
 ): Promise<ReadableStream<Uint8Array>> {
   const entries = scanListing(store, listing, limit);
+  const memory = new ResponseMemory();
   let isCancelled = false;
-  let next: Chunk | undefined = await readChunk(store, entries, listing.values);
+  const readChunk = async (cover: (bytes: number) => Promise<void>): Promise<Chunk> => {
+    try {
+      return await collectChunk(store, entries, listing.values, memory, cover);
+    } catch (error) {
+      memory.release();
+      throw error;
+    }
+  };
+  let next: Chunk | undefined = await readChunk((bytes) => memory.cover(bytes));
+  let isLast = false;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const chunk = next ?? await readChunk(store, entries, listing.values);
+        if (next === undefined) {
+          // What was handed over has been taken.
+          memory.release();
+          if (isLast) return controller.close();
+          // With a status sent, all that is left besides waiting is to cut the reader off.
+          next = await readChunk((bytes) => memory.coverLater(bytes, () => isCancelled));
+        }
+        if (isCancelled) return memory.release();
+        const { text } = next;
+        isLast = next.isLast;
         next = undefined;
-        if (isCancelled) return;
-        if (chunk.text !== "") controller.enqueue(encoder.encode(chunk.text));
-        if (chunk.isLast) controller.close();
+        if (text === "") controller.close();
+        else controller.enqueue(encoder.encode(text));
       } catch (error) {
         if (isCancelled) return;
         // Of a store that is being closed, the cut says all there is to say: its reader may have gone
@@ -44,27 +63,34 @@ export async function streamListing(
     },
     async cancel() {
       isCancelled = true;
+      memory.release();
       await entries.return?.();
     },
   }, { highWaterMark: 0 });
 }
 
 interface Chunk {
+  /** Empty only if it is the last. */
   text: string;
   isLast: boolean;
 }
 
-async function readChunk(
+async function collectChunk(
   store: StoreApi,
   entries: AsyncIterator<Entry>,
   values: boolean,
+  memory: ResponseMemory,
+  cover: (bytes: number) => Promise<void>,
 ): Promise<Chunk> {
   let text = "";
   while (text.length < CHUNK_CHARACTERS) {
     const { done, value } = await entries.next();
     if (done) return { text, isLast: true };
+    const room = text.length + bytesToRead(value, values);
+    if (memory.lacks(room)) await cover(room);
     const json = await writeEntry(store, value, values);
     if (json !== undefined) text += `${json}\n`;
+    memory.count(text.length);
   }
   return { text, isLast: false };
 }

@@ -11,6 +11,8 @@ import { HttpError } from "./problem.ts";
 const SMALL_RESPONSE_BYTES = 256 << 10;
 /** The collector stops everything for a moment, so it is not called more often than this. */
 const COLLECT_INTERVAL_MS = 50;
+/** How often a stream that waits for memory looks for it. */
+const RETRY_MS = 250;
 /** Long values that may be on their way from the disk at once. */
 const READS_AT_ONCE_MAX = 16;
 
@@ -55,26 +57,72 @@ async function held(
   bytes: number,
   respond: () => Response | Promise<Response>,
 ): Promise<Response> {
-  if (bytes <= SMALL_RESPONSE_BYTES || collectGarbage === undefined) return await respond();
-  if (isTooMuch(bytes)) {
-    await collected(collectGarbage);
-    if (isTooMuch(bytes)) throw overloaded();
-  }
-  bytesHeld += bytes;
-  let response: Response;
+  const memory = new ResponseMemory();
+  await memory.cover(bytes);
   try {
-    response = await respond();
+    return memory.leaveTo(await respond());
   } catch (error) {
-    bytesHeld -= bytes;
+    memory.release();
     throw error;
   }
-  finished.register(response, bytes);
-  return response;
 }
 
-/** One answer is let out whatever its length. */
-function isTooMuch(bytes: number): boolean {
-  return bytesHeld > 0 && bytesHeld + bytes > RESPONSE_BYTES_HELD_MAX * share;
+/** The memory of one answer, or of a piece of it, whose length turns out while it is made. */
+export class ResponseMemory {
+  #bytes = 0;
+
+  /** Whether it has no room yet for `bytes` in all. */
+  lacks(bytes: number): boolean {
+    return bytes > SMALL_RESPONSE_BYTES && bytes > this.#bytes && collectGarbage !== undefined;
+  }
+
+  /** Has room for `bytes` in all from now on. Throws if there is none. */
+  async cover(bytes: number): Promise<void> {
+    if (!this.lacks(bytes)) return;
+    if (this.#isTooMuch(bytes)) {
+      await collected(collectGarbage!);
+      if (this.#isTooMuch(bytes)) throw overloaded();
+    }
+    this.count(bytes);
+  }
+
+  /** Counts `bytes` in all, since they are there already. */
+  count(bytes: number): void {
+    if (!this.lacks(bytes)) return;
+    bytesHeld += bytes - this.#bytes;
+    this.#bytes = bytes;
+  }
+
+  /** As {@link cover}, but waits as long as there is no room; throws then if `isOver`. */
+  async coverLater(bytes: number, isOver: () => boolean): Promise<void> {
+    for (;;) {
+      try {
+        return await this.cover(bytes);
+      } catch (error) {
+        if (isOver()) throw error;
+        await new Promise<void>((resolve) => systemClock.schedule(RETRY_MS, resolve, true));
+      }
+    }
+  }
+
+  /** Gives it back. */
+  release(): void {
+    bytesHeld -= this.#bytes;
+    this.#bytes = 0;
+  }
+
+  /** Gives it back when the response, which is returned, has been sent. */
+  leaveTo(response: Response): Response {
+    if (this.#bytes > 0) finished.register(response, this.#bytes);
+    this.#bytes = 0;
+    return response;
+  }
+
+  /** One answer is let out whatever its length. */
+  #isTooMuch(bytes: number): boolean {
+    const others = bytesHeld - this.#bytes;
+    return others > 0 && others + bytes > RESPONSE_BYTES_HELD_MAX * share;
+  }
 }
 
 /** Leaves to other threads what is not this one's share of the memory, and of long reads at once. */

@@ -6,6 +6,7 @@ import type { Listing } from "../listing.ts";
 import { listPage, PAGE_ENTRIES_MAX } from "../listing_page.ts";
 import { streamListing } from "../listing_stream.ts";
 import { prefers } from "../media_type.ts";
+import { ResponseMemory } from "../response_memory.ts";
 import type { QueryDefinition, Route, Service } from "../route.ts";
 import { flag, integer, isOn, readQuery } from "../validation.ts";
 
@@ -112,9 +113,16 @@ async function listKeys({ store, logger }: Service, request: Request): Promise<R
       headers: { ...headers, "content-type": NDJSON_TYPE },
     });
   }
-  const page = await listPage(store, listing, limit ?? LIMIT_DEFAULT);
-  const contentLength = String(Buffer.byteLength(page));
-  return new Response(page, {
-    headers: { ...headers, "content-type": JSON_TYPE, "content-length": contentLength },
-  });
+  const memory = new ResponseMemory();
+  try {
+    const page = await listPage(store, listing, limit ?? LIMIT_DEFAULT, memory);
+    const contentLength = String(Buffer.byteLength(page));
+    const response = new Response(page, {
+      headers: { ...headers, "content-type": JSON_TYPE, "content-length": contentLength },
+    });
+    return memory.leaveTo(response);
+  } catch (error) {
+    memory.release();
+    throw error;
+  }
 }
