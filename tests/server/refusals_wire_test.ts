@@ -149,7 +149,7 @@ const failing = (request: `${string} ${string}`, name: string, ...values: string
 
 const HEADERS: Refusal[] = [
   ...["GET", "PUT", "DELETE"].flatMap((method) =>
-    header(`${method} /v1/kv/a`, "If-Match", "", "1", "abc", '"1', '"1" "2"', '"1",', "*, *")
+    header(`${method} /v1/kv/a`, "If-Match", "", "1", "abc", '"1', '"1" "2"', '"1",2', "*, *")
   ),
   ...["GET", "PUT"].flatMap((method) =>
     header(`${method} /v1/kv/a`, "If-None-Match", "", "1", '"1', 'w/"1"')
@@ -157,7 +157,7 @@ const HEADERS: Refusal[] = [
   ...header("DELETE /v1/kv/a", "If-None-Match", "*", '"1"'),
   ...["GET", "PUT", "DELETE"].flatMap((method) => [
     ...failing(`${method} /v1/kv/a`, "If-Match", '"2"', 'W/"1"', '"x"', '""', '"1.0"', '"01"'),
-    ...failing(`${method} /v1/kv/a`, "If-Match", '"2", "3"', `"${"9".repeat(30)}"`),
+    ...failing(`${method} /v1/kv/a`, "If-Match", '"2", "3"', `"${"9".repeat(30)}"`, `"${2 ** 53}"`),
     ...failing(`${method} /v1/kv/none`, "If-Match", "*", '"1"', '"1", "2"'),
   ]),
   ...failing("PUT /v1/kv/a", "If-None-Match", "*", '"1"', 'W/"1"', '"7", "1"'),

@@ -20,7 +20,9 @@ export type WriteCondition = Pick<SetOptions & DeleteOptions, "ifAbsent" | "ifVe
 /** The condition of a write that nothing is demanded of. */
 export const ALWAYS: WriteCondition = {};
 
-const ENTITY_TAG_LIST = /^\s*(?:W\/)?"[^"]*"(?:\s*,\s*(?:W\/)?"[^"]*")*\s*$/;
+/** Elements of a list may be empty, but not all of them. */
+const ENTITY_TAG_LIST =
+  /^\s*(?:,\s*)*(?:W\/)?"[^"]*"(?:\s*,\s*(?:,\s*)*(?:W\/)?"[^"]*")*\s*(?:,\s*)*$/;
 
 /** The entity tag of a version. */
 export function entityTag(version: number): string {
@@ -102,8 +104,9 @@ function simpleCondition({ match, noneMatch }: Preconditions): WriteCondition | 
     return noneMatch === "*" ? { ifAbsent: true } : undefined;
   }
   if (noneMatch !== undefined || match === "*" || match.all.length !== 1) return undefined;
-  const digits = /^"([1-9]\d{0,15})"$/.exec(match.strong[0] ?? "")?.[1];
-  return digits === undefined ? undefined : { ifVersion: Number(digits) };
+  const version = Number(/^"([1-9]\d*)"$/.exec(match.strong[0] ?? "")?.[1]);
+  // No key has any other.
+  return Number.isSafeInteger(version) ? { ifVersion: version } : undefined;
 }
 
 function parseTags(header: string, value: string): Tags {
