@@ -122,6 +122,16 @@ test("batch: what is wrong is 400 and names the field, and nothing is written", 
   assert.equal(service.store.stats().version, 0);
 });
 
+test("a batch with a number beyond all numbers: it is called what it has become", async () => {
+  await using service = await Service.start();
+  const response = await service.ask("POST", "/v1/batch", {
+    body: '{"ops":[],"checks":[{"key":"a","version":1e400}]}',
+    headers: { "content-type": "application/json" },
+  });
+  const detail = await assertProblem(response, 400, "InvalidArgument", "checks[0].version");
+  assert.match(detail, /^checks\[0\]\.version is Infinity: /);
+});
+
 test("batch: bodies that are not JSON, not UTF-8, or of another type", async () => {
   await using service = await Service.start();
   const post = (body: BodyInit | null, type?: string) =>

@@ -90,7 +90,8 @@ function detailOf(field: string, issue: v.BaseIssue<unknown>): string {
 function shown(input: unknown): string {
   if (Array.isArray(input)) return "an array";
   if (typeof input === "object" && input !== null) return "an object";
-  const written = JSON.stringify(input);
+  // JSON has numbers that are too great for one, and no name for what they become.
+  const written = typeof input === "number" ? String(input) : JSON.stringify(input);
   return written.length > SHOWN_CHARACTERS_MAX
     ? `${written.slice(0, SHOWN_CHARACTERS_MAX)}…`
     : written;
