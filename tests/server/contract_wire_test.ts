@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { type ServerProcess, startServer } from "../support/cairn_process.ts";
+import { rawExchange, type ServerProcess, startServer } from "../support/cairn_process.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 import { askWire, type WireRequest, type WireResponse } from "./wire_client.ts";
 
@@ -182,6 +182,23 @@ test("contract: ranges, of every shape", async () => {
     }
     assert.equal((await ask("HEAD /v1/kv/range", [["Range", "bytes=0-1"]])).status, 200);
   }
+});
+
+test("contract: a body in chunks is stored, and one that does not end as such is not", async () => {
+  const put = (key: string, ending: string) =>
+    rawExchange(
+      server.port,
+      `PUT /v1/kv/${key} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n` +
+        `Transfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n${ending}`,
+    );
+  assert.match(await put("chunks", "0\r\n\r\n"), /^HTTP\/1\.1 201 /);
+  assert.equal((await ask("GET /v1/kv/chunks")).text, "abcde");
+  for (const ending of ["0\r\nzz\r\n", "0\r\nX: trailer\r\n\r\n", "x\r\n"]) {
+    assert.match(await put("broken", ending), /^HTTP\/1\.1 400 /);
+  }
+  // Behind whatever they may have written.
+  assert.equal((await ask("PUT /v1/kv/chunks", [], "")).status, 204);
+  assert.equal((await ask("GET /v1/kv/broken")).status, 404);
 });
 
 test("contract: batches of nothing, of one and of many, with checks", async () => {

@@ -1,3 +1,4 @@
+import { systemClock } from "../../clock.ts";
 import { type Arrival, BodyMemory, SMALL_BODY_BYTES } from "./body_memory.ts";
 import { noteBodyBytes } from "./body_bytes.ts";
 import { HttpError, type ProblemDetails } from "./problem.ts";
@@ -95,10 +96,26 @@ async function readOther(
   // Not where the length is no number, which is found out below.
   if (length !== undefined && length > SMALL_BODY_BYTES) bodies.reserve(request, length);
   if (request.body === null) return new Uint8Array(0);
+  const isWhole = length === undefined ? watchEnd(request) : undefined;
   const bytes = await readLong(request, bytesMax, length, tooLarge, bodies);
-  if (length === undefined) noteBodyBytes(request, bytes.length);
-  else if (bytes.length !== length) throw incomplete(bytes.length, length);
+  if (isWhole !== undefined) {
+    if (!await isWhole()) throw broken();
+    noteBodyBytes(request, bytes.length);
+  } else if (bytes.length !== length) throw incomplete(bytes.length, length!);
   return bytes;
+}
+
+/**
+ * For a body in chunks: to be called before it is read, and what is returned when it has been. Bun
+ * says that the last chunk has come before it looks at what ends the body, such as trailers, which it
+ * does not take: then it answers 400 by itself and aborts the request, all in the same turn of the
+ * event loop. So much later it is known whether the body was one.
+ */
+export function watchEnd({ signal }: Request): () => Promise<boolean> {
+  return async () => {
+    await new Promise<void>((resolve) => systemClock.defer(resolve));
+    return !signal.aborted;
+  };
 }
 
 async function readLong(

@@ -17,6 +17,7 @@ import { createApp } from "../app.ts";
 import { SMALL_BODY_BYTES } from "../body_memory.ts";
 import { ChangeFeeds } from "../change_feeds.ts";
 import type { Handler } from "../gate.ts";
+import { watchEnd } from "../request_body.ts";
 import { isAllowed } from "../request_access.ts";
 import type { HostRules } from "../request_guard.ts";
 import { isKeyRequest, rawPath } from "../request_target.ts";
@@ -139,6 +140,7 @@ class Relayed {
   readonly #forget: () => void;
   readonly #answered = Promise.withResolvers<Response>();
   #body: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #isWhole = () => Promise.resolve(true);
   #next: PromiseWithResolvers<Uint8Array | undefined> | undefined;
 
   constructor(
@@ -208,9 +210,15 @@ class Relayed {
   async #sendBodyPiece(): Promise<void> {
     const id = this.#id;
     try {
-      this.#body ??= this.#request.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+      if (this.#body === undefined) {
+        this.#isWhole = watchEnd(this.#request);
+        this.#body = this.#request.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+      }
       const { done, value } = await this.#body.read();
-      if (done) return this.#channel.send({ kind: "body", id, bytes: undefined, isLast: true });
+      if (done) {
+        const isLast = await this.#isWhole();
+        return this.#channel.send({ kind: "body", id, bytes: undefined, isLast });
+      }
       this.#channel.send({ kind: "body", id, bytes: value, isLast: false });
     } catch {
       this.#channel.send({ kind: "body", id, bytes: undefined, isLast: false });
