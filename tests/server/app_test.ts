@@ -320,3 +320,19 @@ test("errors of the store: each with its status and code; unexpected ones tell n
   const detail = await assertProblem(await app.request("/v1/kv/a"), 500, "Internal");
   assert(!detail.includes("secret"));
 });
+
+test("Bun's own server is told to be patient with feeds, which may be quiet for longer", async () => {
+  await using service = await Service.start();
+  const app = createApp(service.store);
+  const patience: [path: string, seconds: number][] = [];
+  const server = {
+    timeout(request: Request, seconds: number): void {
+      patience.push([new URL(request.url).pathname, seconds]);
+    },
+  };
+  for (const path of ["/v1/kv/a", "/v1/changes?wait=0", "/v1/stats", "/v1/changes"]) {
+    const response = await app.fetch(new Request(`http://localhost${path}`), server);
+    await response.body?.cancel();
+  }
+  assert.deepEqual(patience, [["/v1/changes", 60], ["/v1/changes", 60]]);
+});

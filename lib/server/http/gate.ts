@@ -15,10 +15,12 @@ import { rawPath } from "./request_target.ts";
 export type Handler = (request: Request, connection?: unknown) => Response | Promise<Response>;
 
 /** What a {@link Handler} can learn of the connection: Bun passes its server, Deno what it is about. */
-interface Connection {
+export interface Connection {
   /** Bun: requests received and not yet answered in full. */
   readonly pendingRequests?: number;
   requestIP?(request: Request): { address: string } | null;
+  /** How long this connection may be idle; 10 seconds unless Bun's server was told otherwise. */
+  timeout?(request: Request, seconds: number): void;
   /** Deno. */
   readonly remoteAddr?: { hostname?: string };
 }

@@ -1,17 +1,15 @@
 /** Puts the routes of one path together: method by method, with the answers that all paths have. */
 
 import { withoutBody } from "./body_bytes.ts";
+import type { Connection, Handler } from "./gate.ts";
 import { HttpError } from "./problem.ts";
 import type { Route, Service } from "./route.ts";
-
-/** Answers all requests for one path. */
-export type PathHandler = (request: Request) => Response | Promise<Response>;
 
 /** Groups routes by path, in the order of first mention. */
 export function pathHandlers(
   routes: readonly Route[],
   service: Service,
-): ReadonlyMap<string, PathHandler> {
+): ReadonlyMap<string, Handler> {
   const paths = new Map<string, Route[]>();
   for (const route of routes) {
     const others = paths.get(route.path);
@@ -29,13 +27,19 @@ export function allowOf(routes: readonly Route[]): string {
   return [...methods, "OPTIONS"].join(", ");
 }
 
-function pathHandler(routes: readonly Route[], service: Service): PathHandler {
+function pathHandler(routes: readonly Route[], service: Service): Handler {
   const byMethod = new Map<string, Route>(routes.map((route) => [route.method, route]));
   const allow = allowOf(routes);
-  return (request) => {
+  return (request, connection) => {
     const { method } = request;
     const route = byMethod.get(method);
-    if (route !== undefined) return route.handle(service, request);
+    if (route !== undefined) {
+      const { quietSecondsMax } = route;
+      if (quietSecondsMax !== undefined) {
+        (connection as Connection | undefined)?.timeout?.(request, quietSecondsMax);
+      }
+      return route.handle(service, request);
+    }
     const get = byMethod.get("GET");
     if (method === "HEAD" && get !== undefined) return headOf(get, service, request);
     if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });

@@ -88,6 +88,8 @@ export interface Route {
   readonly responses: Readonly<Record<number, ResponseDefinition>>;
   /** Problems that it answers with beside those that every route has: when, by status. */
   readonly problems?: Readonly<Record<number, string>>;
+  /** Its answers may be quiet for so many seconds, though servers let connections be for fewer. */
+  readonly quietSecondsMax?: number;
   /** Answers a request. */
   handle(service: Service, request: Request): Response | Promise<Response>;
 }

@@ -15,8 +15,9 @@ import type { QueryDefinition, Route, Service } from "../route.ts";
 import { flag, integer, isOn, readQuery } from "../validation.ts";
 
 const JSON_TYPE = "application/json";
-/** Less than a minute, which is what servers and proxies let a connection be idle. */
-const WAIT_SECONDS_MAX = 50;
+/** What servers and proxies let a connection be idle, as a rule. */
+const QUIET_SECONDS_MAX = 60;
+const WAIT_SECONDS_MAX = QUIET_SECONDS_MAX - 10;
 const RESUME_HEADER = "Last-Event-ID";
 
 const version = integer(0, Number.MAX_SAFE_INTEGER);
@@ -104,6 +105,7 @@ export const changesRoutes: readonly Route[] = [{
     410: "Not all changes since then are there any more: start again from a listing.",
     503: "There are as many feeds as there may be, or the service stops.",
   },
+  quietSecondsMax: QUIET_SECONDS_MAX,
   handle: followChanges,
 }];
 
