@@ -173,3 +173,15 @@ test("batch: a body or a value that is too long is 413", async () => {
   await assertProblem(response, 413, "BodyTooLarge");
   assert.equal(service.store.size, 0);
 });
+
+test("a batch that cannot be one is refused before all of it is looked at", async () => {
+  await using service = await Service.start();
+  const post = (body: string) =>
+    service.ask("POST", "/v1/batch", { body, headers: { "content-type": "application/json" } });
+  for (const name of ["ops", "checks"]) {
+    const tooMany = `{"ops":[],"${name}":[${"1,".repeat(10_000)}1]}`;
+    const detail = await assertProblem(await post(tooMany), 400, "InvalidArgument", name);
+    assert.match(detail, / has 10001 elements: it must be an array of at most 10000$/);
+  }
+  await assertProblem(await post('{"a":1,"a":2}'), 400, "InvalidArgument", "ops");
+});

@@ -58,10 +58,19 @@ export function parseBatch(
   body: unknown,
   valueBytesMax: number,
 ): { ops: BatchOp[]; checks: BatchCheck[] } {
+  assertShort(body, "ops");
+  assertShort(body, "checks");
   const { ops, checks = [] } = validate(batchSchema, body, "");
   assertDistinct("ops", ops);
   assertDistinct("checks", checks);
   return { ops: ops.map((op, index) => toBatchOp(op, `ops[${index}]`, valueBytesMax)), checks };
+}
+
+/** The schema says so too, but only when it has looked at every element. */
+function assertShort(body: unknown, name: string): void {
+  const list = (body as Record<string, unknown> | null)?.[name];
+  if (!Array.isArray(list) || list.length <= BATCH_LENGTH_MAX) return;
+  throw invalidArgument(name, `${name} has ${list.length} elements: it must be ${TOO_MANY}`);
 }
 
 function toBatchOp(

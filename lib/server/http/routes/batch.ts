@@ -56,8 +56,11 @@ export const batchRoutes: readonly Route[] = [{
 
 async function writeBatch({ store, valueBytesMax }: Service, request: Request): Promise<Response> {
   queryOf(request, []);
-  const body = await readJson(request, BATCH_BODY_BYTES_MAX);
-  const { ops, checks } = parseBatch(body, valueBytesMax);
+  const { ops, checks } = await readJson(
+    request,
+    BATCH_BODY_BYTES_MAX,
+    (body) => parseBatch(body, valueBytesMax),
+  );
   try {
     return Response.json(await store.batch(ops, { checks }));
   } catch (error) {
