@@ -202,3 +202,17 @@ test("random key: any of them, or none", async () => {
   for (let count = 0; count < 64; count++) seen.add(await peer.send("randomkey"));
   assert.deepEqual([...seen].sort(), ['"a"', '"b"']);
 });
+
+test("keys and scan: a pattern without wildcards returns the key with all its bytes", async () => {
+  await using world = await RespWorld.open();
+  const peer = world.peer();
+  for (const key of ["\ufeff", "\ufeffa", "a\ufeff", "é"]) {
+    await peer.send(`mset "${key}" 1 other 2`);
+    const found = await peer.send(`keys "${key}*"`);
+    await peer.expect(
+      [`keys "${key}"`, found],
+      [`scan 0 match "${key}"`, `["0" ${found}]`],
+    );
+    await peer.send("flushall");
+  }
+});

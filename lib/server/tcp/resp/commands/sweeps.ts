@@ -50,7 +50,7 @@ function cursorOf(bytes: Uint8Array): number {
   return Number(text);
 }
 
-function scanReply(cursor: number, keys: readonly string[]): Reply {
+function scanReply(cursor: number, keys: readonly (string | Uint8Array)[]): Reply {
   const array = bulkArray(keys);
   return (out) => {
     out.array(2);
@@ -104,9 +104,9 @@ function matcherOf(glob: Glob): (key: string) => boolean {
 }
 
 /** The key by this name, if it exists. What cannot be a key does not. */
-function existing({ service: { store } }: RespClient, name: Uint8Array): string[] {
+function existing({ service: { store } }: RespClient, name: Uint8Array): Uint8Array[] {
   try {
-    return store.stat(name) === undefined ? [] : [new TextDecoder().decode(name)];
+    return store.stat(name) === undefined ? [] : [name];
   } catch {
     return [];
   }
