@@ -81,6 +81,14 @@ test("access: AUTH and HELLO with passwords right and wrong", async () => {
   );
 });
 
+test("access: wrong passwords are counted by the address that HTTP counts them by", async () => {
+  const passwords = new Passwords();
+  await using world = await RespWorld.open({ access: passwords });
+  const hosts = ["192.0.2.1", "::1", "2001:db8::7", "::ffff:192.0.2.1"];
+  for (const host of hosts) await world.peer(host).expect(["auth wrong", WRONG]);
+  assert.deepEqual(passwords.failures, hosts);
+});
+
 test("access: a token for reading reads", async () => {
   await using world = await RespWorld.open({ access: new Passwords() });
   await world.store.set("a", "1");

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { RespService, type RespServiceOptions } from "../../lib/server/tcp/resp/resp_service.ts";
 import type { Session } from "../../lib/server/tcp/resp/session.ts";
+import { joinHostPort } from "../../lib/server/tcp/transport.ts";
 import type { KvStore } from "../../lib/store/store.ts";
 import type { OpenOptions } from "../../lib/store/types.ts";
 import type { FileSystem } from "../../lib/fs/file_system.ts";
@@ -17,10 +18,10 @@ export class RespPeer {
   readonly session: Session;
   readonly #queue: SessionQueue;
 
-  constructor(service: RespService, id: number) {
+  constructor(service: RespService, id: number, host = "127.0.0.1") {
     this.session = service.open({
       id,
-      remoteAddress: `127.0.0.1:${40_000 + id}`,
+      remoteAddress: joinHostPort(host, 40_000 + id),
       localAddress: "127.0.0.1:8621",
     });
     this.#queue = new SessionQueue(this.session);
@@ -76,8 +77,8 @@ export class RespWorld implements AsyncDisposable {
   }
 
   /** Another client. */
-  peer(): RespPeer {
-    return new RespPeer(this.service, ++this.#peers);
+  peer(host?: string): RespPeer {
+    return new RespPeer(this.service, ++this.#peers, host);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,6 +9,7 @@ import type { Reply } from "./resp/reply.ts";
 import type { SessionConnection } from "./resp/session.ts";
 import { OK_BYTES as RESP_OK } from "./resp/resp_encoder.ts";
 import { failureReply, OK_BYTES as TEXT_OK, type TextReply } from "./text/text_reply.ts";
+import { hostOf } from "./transport.ts";
 
 /** Places taken are removed when there are so many of them. */
 const TAKEN_MAX = 1024;
@@ -46,7 +47,7 @@ export class ReplyLine implements ReplyOwner {
     const { tracing } = this.#context;
     if (!tracing.enabled) return execute();
     const name = commandName(command).toUpperCase();
-    const host = this.#connection.remoteAddress.replace(/:\d+$/, "");
+    const host = hostOf(this.#connection.remoteAddress);
     const { span, context } = tracing.beginCommand(name, protocol, host);
     this.#span = span;
     return tracing.run(context, execute);

@@ -58,3 +58,9 @@ export type Acceptor = (transport: Transport) => TransportEvents | undefined;
 export function joinHostPort(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
+
+/** The host that {@link joinHostPort} was given. */
+export function hostOf(hostPort: string): string {
+  const host = hostPort.replace(/:\d+$/, "");
+  return host.startsWith("[") ? host.slice(1, -1) : host;
+}

@@ -1,5 +1,6 @@
 /** What a server knows of one client that speaks RESP. */
 
+import { hostOf } from "../transport.ts";
 import type { Command } from "./command.ts";
 import type { SessionConnection } from "./session.ts";
 import type { RespService } from "./resp_service.ts";
@@ -42,7 +43,7 @@ export class RespClient {
 
   /** The address that it comes from, without the port. */
   get host(): string {
-    return this.connection.remoteAddress.replace(/:\d+$/, "");
+    return hostOf(this.connection.remoteAddress);
   }
 
   /** A command of it is executed. */
