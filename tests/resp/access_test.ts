@@ -34,7 +34,7 @@ test("access: nothing but a few commands without a password", async () => {
     ["ping", needed],
     ["info", needed],
     ["multi", needed],
-    ["exec", needed],
+    ["exec", "-EXECABORT Transaction discarded because of: NOAUTH Authentication required."],
     ["command", needed],
     ["keys *", needed],
     ["flushall", needed],

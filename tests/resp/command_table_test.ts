@@ -87,10 +87,17 @@ test("commands: as clients ask for them", async () => {
   );
   assert.equal(await peer.send("command"), await peer.send("command info"));
   await peer.send("hello 3");
-  await peer.expect([
-    "command docs get nope",
-    '{"get" {"summary" "Returns the value of a key." "since" "1.0.0" "group" "string"}}',
-  ]);
+  await peer.expect(
+    [
+      "command docs get nope",
+      '{"get" {"summary" "Returns the value of a key." "since" "1.0.0" "group" "string"}}',
+    ],
+    [
+      "command info get nope",
+      '[["get" :2 (+fast +readonly) :1 :1 :1 (+@read +@string +@fast) () () ()] nil]',
+    ],
+    ['command getkeys set "\\xff" 1', '["\\xff"]'],
+  );
 });
 
 test("info: sections by name, and what clients look for", async () => {
@@ -173,4 +180,16 @@ test("clients: who is there, and what each has done last", async () => {
   assert.equal(await second.send("client list type normal"), await second.send("client list"));
   first.session.close();
   assert.equal((await second.send("client list")).split("id=").length - 1, 1);
+});
+
+test("commands: errors show what was sent, whatever script it is in", async () => {
+  await using world = await RespWorld.open();
+  await world.peer().expect(
+    ["client größe", "-ERR unknown subcommand 'größe'. Try CLIENT HELP."],
+    ["client list type größe", "-ERR Unknown client type 'größe'"],
+    ["client setinfo größe x", "-ERR Unrecognized option 'größe'"],
+    ["config set größe 1", "-ERR Unknown option or number of arguments for CONFIG SET - 'größe'"],
+    ["hello 3 größe", "-ERR Syntax error in HELLO option 'größe'"],
+    ["expire a 1 größe", "-ERR Unsupported option größe"],
+  );
 });

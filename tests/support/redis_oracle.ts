@@ -132,9 +132,10 @@ function parseReply(bytes: Uint8Array, start: number): { text: string; end: numb
       return { text: (isVerbatim ? "=" : "") + quoted(content), end: end + length + 2 };
     }
     case "*":
-    case "~":
       if (length === -1) return { text: "nil[]", end };
       return parseItems(bytes, end, length, "[]");
+    case "~":
+      return parseItems(bytes, end, length, "()");
     case "%":
       return parseItems(bytes, end, length * 2, "{}");
     default:

@@ -10,13 +10,14 @@ interface Open {
 }
 
 /**
- * Writes replies as text: `+OK`, `-ERR …`, `:1`, `"bulk"`, `nil`, `nil[]`, `[a b]`, `{key value}`.
+ * Writes replies as text: `+OK`, `-ERR …`, `:1`, `"bulk"`, `nil`, `nil[]`, `[a b]`, `(a b)`,
+ * `{key value}`.
  * Bytes that are no visible ASCII are escaped.
  */
 export class RespText implements ReplyEncoder {
   readonly done: string[] = [];
   readonly #open: Open[] = [];
-  /** Whether maps and verbatim text are told from arrays and bulk strings. */
+  /** Whether maps, sets and verbatim text are told from arrays and bulk strings. */
   readonly #protocol: 2 | 3;
 
   constructor(protocol: 2 | 3 = 2) {
@@ -49,6 +50,11 @@ export class RespText implements ReplyEncoder {
 
   array(length: number): void {
     this.#begin("[", "]", length);
+  }
+
+  set(length: number): void {
+    if (this.#protocol === 3) this.#begin("(", ")", length);
+    else this.#begin("[", "]", length);
   }
 
   map(length: number): void {

@@ -37,6 +37,7 @@ const CASES: [name: string, reply: Reply, resp2: string, resp3?: string][] = [
   ["no array", (out) => out.nullArray(), "*-1\r\n", "_\r\n"],
   ["an empty array", (out) => out.array(0), "*0\r\n"],
   ["text for people", (out) => out.verbatim("é"), "$2\r\n\xc3\xa9\r\n", "=6\r\ntxt:\xc3\xa9\r\n"],
+  ["a set", (out) => (out.set(1), out.integer(1)), "*1\r\n:1\r\n", "~1\r\n:1\r\n"],
   [
     "a map in an array",
     (out) => {

@@ -7,6 +7,8 @@ import { notAnInteger, RespError } from "./resp_error.ts";
 /** Smallest and greatest integers of 64 bits. */
 export const INT64_MIN = -(2n ** 63n);
 export const INT64_MAX = 2n ** 63n - 1n;
+/** Bytes of what a client has sent that an error shows at most. */
+export const SHOWN_BYTES_MAX = 128;
 const SECONDS_MAX = 9_223_372_036_854_775;
 
 /** Bytes as text with one character a byte: good for messages, and as keys of maps. */
@@ -17,6 +19,11 @@ export function latin1(bytes: Uint8Array): string {
 /** Bytes as UTF-8; what is none is replaced. */
 export function utf8(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
+
+/** What a client has sent, as an error shows it: of more than 128 bytes only the beginning. */
+export function shown(bytes: Uint8Array, bytesMax: number = SHOWN_BYTES_MAX): string {
+  return utf8(bytes.subarray(0, bytesMax));
 }
 
 /** Whether `bytes` are this word of lower-case letters, in whichever case. */

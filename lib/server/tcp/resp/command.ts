@@ -52,6 +52,8 @@ export interface DataCommand extends CommandInfo {
 /** Has to do with the connection or the server, not with keys. */
 export interface ClientCommand extends CommandInfo {
   readonly kind: "client";
+  /** Throws `RespError` for arguments that a transaction is to refuse when it is given them. */
+  check?(args: readonly Uint8Array[]): void;
   run(client: RespClient, args: readonly Uint8Array[]): Reply;
 }
 
@@ -84,7 +86,7 @@ export const KEYS = {
 } as const satisfies Record<string, CommandInfo["keys"]>;
 
 /** Whether so many arguments, the name included, fit the command. */
-export function fitsArity({ arity }: CommandInfo, count: number): boolean {
+export function fitsArity({ arity }: Pick<CommandInfo, "arity">, count: number): boolean {
   return arity < 0 ? count >= -arity : count === arity;
 }
 

@@ -1,9 +1,8 @@
 /** How a command is found by the name that a client sends. */
 
-import { isWord, utf8 } from "./arguments.ts";
+import { isWord, shown, SHOWN_BYTES_MAX } from "./arguments.ts";
 import type { Command } from "./command.ts";
 
-const SHOWN_BYTES_MAX = 128;
 const SLOTS = 256;
 
 /** Commands by name, in whichever case; looking one up allocates nothing. */
@@ -43,10 +42,9 @@ function slotOf(name: Uint8Array): number {
 
 /** What Redis says to a command that it does not know. */
 export function unknownCommand(args: readonly Uint8Array[]): string {
-  const name = utf8(args[0]!.subarray(0, SHOWN_BYTES_MAX));
-  let shown = "";
-  for (let at = 1; at < args.length && shown.length < SHOWN_BYTES_MAX; at++) {
-    shown += `'${utf8(args[at]!.subarray(0, SHOWN_BYTES_MAX - shown.length))}' `;
+  let rest = "";
+  for (let at = 1; at < args.length && rest.length < SHOWN_BYTES_MAX; at++) {
+    rest += `'${shown(args[at]!, SHOWN_BYTES_MAX - rest.length)}' `;
   }
-  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
+  return `ERR unknown command '${shown(args[0]!)}', with args beginning with: ${rest}`;
 }

@@ -16,6 +16,8 @@ export interface ReplyEncoder {
   nullArray(): void;
   /** Begins an array: `length` replies follow. */
   array(length: number): void;
+  /** Begins a set: `length` replies follow, none of them twice; in RESP 2 an array. */
+  set(length: number): void;
   /** Begins a map: `length` pairs of replies follow; in RESP 2 an array twice as long. */
   map(length: number): void;
   /** Text that people read, as `INFO` gives; in RESP 2 a bulk string. */

@@ -8,6 +8,7 @@ const COLON = 58;
 const STAR = 42;
 const PERCENT = 37;
 const EQUALS = 61;
+const TILDE = 126;
 /** A type, the digits of a length, and a line break. */
 const HEADER_BYTES_MAX = 20;
 /** Says what kind of text a verbatim string is. */
@@ -101,6 +102,10 @@ export class RespEncoder implements ReplyEncoder {
 
   array(length: number): void {
     this.#header(STAR, length);
+  }
+
+  set(length: number): void {
+    this.#header(this.protocol === 3 ? TILDE : STAR, length);
   }
 
   map(length: number): void {

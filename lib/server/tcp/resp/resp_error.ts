@@ -31,7 +31,7 @@ export function wrongArity(name: string): string {
 /** A container command has no such subcommand. */
 export function unknownSubcommand(given: string, container: string): RespError {
   return new RespError(
-    `ERR unknown subcommand '${given.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
+    `ERR unknown subcommand '${given}'. Try ${container.toUpperCase()} HELP.`,
   );
 }
 

@@ -100,7 +100,7 @@ export class RespSession implements Session {
     this.#service.counts.commands++;
     try {
       const refusal = this.#refusalOf(command, args);
-      if (refusal !== undefined) return this.#refuse(refusal);
+      if (refusal !== undefined) return this.#refuse(this.#withTransaction(command, refusal));
       client.noteCommand(command!);
       return this.#run(command!, args);
     } catch (thrown) {
@@ -121,6 +121,13 @@ export class RespSession implements Session {
     return flags.includes("write") || flags.includes("admin")
       ? `NOPERM this token allows reading only, and not the '${name}' command`
       : undefined;
+  }
+
+  /** With an `EXEC` that is refused, its transaction is over, and the error says so. */
+  #withTransaction(command: Command | undefined, refusal: string): string {
+    if (command?.name !== "exec") return refusal;
+    this.#transaction.take();
+    return `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, "")}`;
   }
 
   #run(command: Command, args: readonly Uint8Array[]): Reply | Promise<Reply> {
@@ -267,6 +274,7 @@ export class RespSession implements Session {
       return this.#refuse("ERR Command not allowed inside a transaction");
     }
     try {
+      if (command.kind === "client") command.check?.(args);
       this.#transaction.add(command, args);
     } catch (thrown) {
       this.#transaction.noteRefused();

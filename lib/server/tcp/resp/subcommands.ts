@@ -1,6 +1,7 @@
 /** Commands that are several: `CLIENT`, `COMMAND`, `CONFIG`. */
 
-import { latin1 } from "./arguments.ts";
+import { shown } from "./arguments.ts";
+import { type ClientCommand, fitsArity } from "./command.ts";
 import { bulkArray } from "./replies.ts";
 import type { Reply } from "./reply.ts";
 import type { RespClient } from "./resp_client.ts";
@@ -17,29 +18,38 @@ export interface Subcommand {
   run(client: RespClient, args: readonly Uint8Array[]): Reply;
 }
 
-/** Runs the subcommand that the second argument names. */
-export function runSubcommand(
+/** A command that is these, by the second argument; `HELP` comes with it. */
+export function composed(
   container: string,
   subcommands: readonly Subcommand[],
-  client: RespClient,
-  args: readonly Uint8Array[],
-): Reply {
-  const given = latin1(args[1]!.subarray(0, 128));
-  const name = given.toLowerCase();
-  if (name === "help" && args.length === 2) return helpOf(container, subcommands);
-  const found = subcommands.find((each) => each.name === name);
-  if (found === undefined) throw unknownSubcommand(given, container);
-  const { arity } = found;
-  if (arity < 0 ? args.length < -arity : args.length !== arity) {
-    throw new RespError(wrongArity(`${container}|${name}`));
-  }
-  return found.run(client, args);
+): Required<Pick<ClientCommand, "check" | "run">> {
+  const help: Subcommand = {
+    name: "help",
+    arity: 2,
+    help: "HELP: this text",
+    run: () =>
+      bulkArray([
+        `${container.toUpperCase()} <subcommand> [<arg> ...]. Subcommands are:`,
+        ...all.map((each) => each.help),
+      ]),
+  };
+  const all = [...subcommands, help];
+  return {
+    check: (args) => void subcommandOf(container, all, args),
+    run: (client, args) => subcommandOf(container, all, args).run(client, args),
+  };
 }
 
-function helpOf(container: string, subcommands: readonly Subcommand[]): Reply {
-  return bulkArray([
-    `${container.toUpperCase()} <subcommand> [<arg> ...]. Subcommands are:`,
-    ...subcommands.map(({ help }) => help),
-    "HELP: this text",
-  ]);
+/** The one that the second argument names; throws if there is none, or it takes other arguments. */
+function subcommandOf(
+  container: string,
+  all: readonly Subcommand[],
+  args: readonly Uint8Array[],
+): Subcommand {
+  const given = shown(args[1]!);
+  const name = given.toLowerCase();
+  const found = all.find((each) => each.name === name);
+  if (found === undefined) throw unknownSubcommand(given, container);
+  if (!fitsArity(found, args.length)) throw new RespError(wrongArity(`${container}|${name}`));
+  return found;
 }

@@ -1,12 +1,12 @@
 /** `CLIENT`: what the server knows of its clients. */
 
 import { RESP_NAME_BYTES_MAX } from "../../../../limits.ts";
-import { isWord, latin1, positionOf } from "../arguments.ts";
+import { isWord, latin1, positionOf, shown } from "../arguments.ts";
 import { type ClientCommand, KEYS } from "../command.ts";
 import { bulk, integer, OK } from "../replies.ts";
 import type { RespClient } from "../resp_client.ts";
 import { RespError, syntaxError } from "../resp_error.ts";
-import { runSubcommand, type Subcommand } from "../subcommands.ts";
+import { composed, type Subcommand } from "../subcommands.ts";
 
 /** Types of clients that others know; only the first one exists here. */
 const CLIENT_TYPES = ["normal", "master", "replica", "slave", "pubsub"];
@@ -40,7 +40,7 @@ function listed({ service: { clients } }: RespClient, args: readonly Uint8Array[
   if (args.length === 2) return all;
   const [, , filter, ...values] = args as [Uint8Array, Uint8Array, Uint8Array, ...Uint8Array[]];
   if (isWord(filter, "type") && values.length === 1) {
-    const type = latin1(values[0]!.subarray(0, 128));
+    const type = shown(values[0]!);
     if (!CLIENT_TYPES.includes(type.toLowerCase())) {
       throw new RespError(`ERR Unknown client type '${type}'`);
     }
@@ -102,7 +102,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
       const [, , option, value] = args as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
       if (isWord(option, "lib-name")) client.libraryName = checkedName(value, "lib-name");
       else if (isWord(option, "lib-ver")) client.libraryVersion = checkedName(value, "lib-ver");
-      else throw new RespError(`ERR Unrecognized option '${latin1(option.subarray(0, 128))}'`);
+      else throw new RespError(`ERR Unrecognized option '${shown(option)}'`);
       return OK;
     },
   },
@@ -150,5 +150,5 @@ export const CLIENT_COMMAND: ClientCommand = {
   group: "connection",
   since: "2.4.0",
   summary: "Names this connection, and tells of connections.",
-  run: (client, args) => runSubcommand("client", SUBCOMMANDS, client, args),
+  ...composed("client", SUBCOMMANDS),
 };

@@ -1,13 +1,14 @@
 /** `COMMAND`: the table of commands, for clients that want to know which there are. */
 
-import { latin1, utf8 } from "../arguments.ts";
+import { latin1 } from "../arguments.ts";
 import { type ClientCommand, type Command, fitsArity, KEYS, keysOf } from "../command.ts";
 import type { CommandTable } from "../command_lookup.ts";
 import { Glob } from "../glob.ts";
 import { bulkArray, integer } from "../replies.ts";
 import type { Reply, ReplyEncoder } from "../reply.ts";
 import { RespError, syntaxError } from "../resp_error.ts";
-import { runSubcommand, type Subcommand } from "../subcommands.ts";
+import { copied } from "../transaction.ts";
+import { composed, type Subcommand } from "../subcommands.ts";
 
 /** Flags that others need not know of. */
 const SHOWN_FLAGS = ["admin", "fast", "no_auth", "readonly", "write"] as const;
@@ -26,15 +27,15 @@ function writeInfo(out: ReplyEncoder, command: Command): void {
   out.array(10);
   out.bulk(name);
   out.integer(arity);
-  out.array(shown.length);
+  out.set(shown.length);
   for (const flag of shown) out.simple(flag);
   for (const place of keys) out.integer(place);
-  out.array(categories.length);
+  out.set(categories.length);
   for (const category of categories) out.simple(category);
   // Hints, key specifications and subcommands, of which there is nothing to say.
-  out.array(0);
-  out.array(0);
-  out.array(0);
+  out.set(0);
+  out.set(0);
+  out.set(0);
 }
 
 function categoriesOf({ flags, group }: Command): string[] {
@@ -106,7 +107,7 @@ function keysReply(table: CommandTable, args: readonly Uint8Array[]): Reply {
   if (!fitsArity(command, given.length)) {
     throw new RespError("ERR Invalid number of arguments specified for command");
   }
-  return bulkArray(keysOf(command, given).map(utf8));
+  return bulkArray(copied(keysOf(command, given)));
 }
 
 const SUBCOMMANDS: readonly Subcommand[] = [
@@ -146,6 +147,8 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   },
 ];
 
+const SEVERAL = composed("command", SUBCOMMANDS);
+
 /** `COMMAND`. */
 export const COMMAND_COMMAND: ClientCommand = {
   name: "command",
@@ -156,8 +159,11 @@ export const COMMAND_COMMAND: ClientCommand = {
   group: "server",
   since: "2.8.13",
   summary: "Tells about commands.",
+  check(args) {
+    if (args.length > 1) SEVERAL.check(args);
+  },
   run(client, args) {
-    if (args.length === 1) return infoReply(client.service.commands.all);
-    return runSubcommand("command", SUBCOMMANDS, client, args);
+    if (args.length > 1) return SEVERAL.run(client, args);
+    return infoReply(client.service.commands.all);
   },
 };

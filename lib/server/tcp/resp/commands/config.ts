@@ -1,13 +1,13 @@
 /** `CONFIG`: what clients ask a Redis server about its settings. */
 
-import { latin1 } from "../arguments.ts";
+import { shown } from "../arguments.ts";
 import { type ClientCommand, KEYS } from "../command.ts";
 import { Glob } from "../glob.ts";
 import { OK } from "../replies.ts";
 import type { Reply } from "../reply.ts";
 import type { RespClient } from "../resp_client.ts";
 import { RespError } from "../resp_error.ts";
-import { runSubcommand, type Subcommand } from "../subcommands.ts";
+import { composed, type Subcommand } from "../subcommands.ts";
 
 const encoder = new TextEncoder();
 
@@ -56,7 +56,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     arity: -4,
     help: "SET: not supported, options are given when the server starts",
     run(client, args) {
-      const name = latin1(args[2]!.subarray(0, 128));
+      const name = shown(args[2]!);
       if (!settingsOf(client).has(name.toLowerCase())) {
         throw new RespError(
           `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`,
@@ -98,5 +98,5 @@ export const CONFIG_COMMAND: ClientCommand = {
   group: "server",
   since: "2.0.0",
   summary: "Tells settings of the server, which cannot be changed while it runs.",
-  run: (client, args) => runSubcommand("config", SUBCOMMANDS, client, args),
+  ...composed("config", SUBCOMMANDS),
 };

@@ -1,6 +1,6 @@
 /** What clients say about themselves: `HELLO`, `AUTH`, `PING` and their kin. */
 
-import { isWord, latin1, toInteger } from "../arguments.ts";
+import { isWord, latin1, shown, toInteger } from "../arguments.ts";
 import { type ClientCommand, KEYS } from "../command.ts";
 import { REDIS_VERSION } from "../compatibility.ts";
 import { bulk, OK } from "../replies.ts";
@@ -71,7 +71,7 @@ function runHello(client: RespClient, args: readonly Uint8Array[]): Reply {
       at++;
     } else {
       throw new RespError(
-        `ERR Syntax error in HELLO option '${latin1(word.subarray(0, 128))}'`,
+        `ERR Syntax error in HELLO option '${shown(word)}'`,
       );
     }
   }

@@ -1,6 +1,6 @@
 /** Times to live: `EXPIRE`, `TTL`, `PERSIST` and their kin. */
 
-import { isWord, latin1, TIME_FORMS, type TimeForm, timeOf } from "../arguments.ts";
+import { isWord, shown, TIME_FORMS, type TimeForm, timeOf } from "../arguments.ts";
 import { type DataCommand, KEYS } from "../command.ts";
 import { integer, ONE, ZERO } from "../replies.ts";
 import { RespError } from "../resp_error.ts";
@@ -23,7 +23,7 @@ function conditionsOf(args: readonly Uint8Array[]): ExpireConditions {
   for (let at = 3; at < args.length; at++) {
     const word = CONDITION_WORDS.find((word) => isWord(args[at]!, word));
     if (word === undefined) {
-      throw new RespError(`ERR Unsupported option ${latin1(args[at]!.subarray(0, 128))}`);
+      throw new RespError(`ERR Unsupported option ${shown(args[at]!)}`);
     }
     conditions[word] = true;
   }
