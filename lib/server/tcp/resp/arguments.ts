@@ -9,7 +9,8 @@ export const INT64_MIN = -(2n ** 63n);
 export const INT64_MAX = 2n ** 63n - 1n;
 /** Bytes of what a client has sent that an error shows at most. */
 export const SHOWN_BYTES_MAX = 128;
-const SECONDS_MAX = 9_223_372_036_854_775;
+/** Seconds below this are more milliseconds than 64 bits hold; no number is as exact. */
+const SECONDS_MIN = INT64_MIN / 1000n;
 
 /** Bytes as text with one character a byte: good for messages, and as keys of maps. */
 export function latin1(bytes: Uint8Array): string {
@@ -90,20 +91,24 @@ export const TIME_FORMS: Readonly<Record<"ex" | "px" | "exat" | "pxat", TimeForm
 
 /** A time to come, in milliseconds since the epoch, as `SET` and its like have it. */
 export function expiryOf(bytes: Uint8Array, form: TimeForm, command: string, now: number): number {
-  const value = Number(integerOf(bytes));
+  const value = integerOf(bytes);
   if (value <= 0) throw invalidExpiry(command);
   return checkedTime(value, form, command, now);
 }
 
 /** Any time, in milliseconds since the epoch, as `EXPIRE` and its like have it: it may be over. */
 export function timeOf(bytes: Uint8Array, form: TimeForm, command: string, now: number): number {
-  return checkedTime(Number(integerOf(bytes)), form, command, now);
+  return checkedTime(integerOf(bytes), form, command, now);
 }
 
-function checkedTime(value: number, form: TimeForm, command: string, now: number): number {
-  const { unitMs, isAbsolute } = form;
-  if (unitMs === 1000 && value < -SECONDS_MAX) throw invalidExpiry(command);
-  const time = value * unitMs + (isAbsolute ? 0 : now);
+function checkedTime(
+  value: number | bigint,
+  { unitMs, isAbsolute }: TimeForm,
+  command: string,
+  now: number,
+): number {
+  if (unitMs === 1000 && value < SECONDS_MIN) throw invalidExpiry(command);
+  const time = Number(value) * unitMs + (isAbsolute ? 0 : now);
   if (time > EXPIRES_AT_LIMIT) throw invalidExpiry(command);
   return time;
 }
