@@ -79,6 +79,11 @@ export class KeyIndex extends RecordReader {
     return this.#size;
   }
 
+  /** How many of the keys have an expiry. */
+  get expiringKeys(): number {
+    return this.#expiry.size;
+  }
+
   /** Hashes a key. All other calls that take a hash expect this one. */
   hash(bytes: Uint8Array, start: number, length: number): number {
     return hashKey(bytes, start, length, this.#hashSeed);

@@ -665,6 +665,7 @@ export class KvStore implements AsyncDisposable {
     const aliveBytes = segments.aliveBytes;
     return {
       keys: index.size,
+      expiringKeys: index.expiringKeys,
       version: this.#lsnVisible,
       durableVersion: write?.writer.lsnDurable ?? this.#lsnOpened,
       totalBytes,

@@ -267,6 +267,8 @@ export interface CompactionResult {
 export interface StoreStats {
   /** Keys that exist now. */
   keys: number;
+  /** Of which those that will expire. */
+  expiringKeys: number;
   /** Version of the newest record. */
   version: number;
   /** Version up to which everything is on stable storage. */

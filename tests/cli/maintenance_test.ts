@@ -46,6 +46,8 @@ test("stats: figures with units, and all of them as JSON", async () => {
   assert.equal(stats.keys, 2);
   assert.equal(stats.aliveBytes + stats.deadBytes, stats.totalBytes);
   assert(stats.deadBytes > 3000);
+  await cairn(["set", "c", "1", "--ttl", "90s", ...db]);
+  assert.match((await cairn(["stats", ...db])).text, /^keys +3, of which 1 will expire$/m);
 });
 
 test("stats: of a server, what it is doing and what the last compaction came to", async () => {
@@ -69,6 +71,7 @@ test("stats: of a server, what it is doing and what the last compaction came to"
     ...["aliveBytes", "backpressureMs", "compacting", "compactions", "deadBytes"],
     ...[
       "durableVersion",
+      "expiringKeys",
       "indexBytes",
       "indexKeyBytes",
       "keys",

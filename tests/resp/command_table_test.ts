@@ -155,6 +155,12 @@ test("info: sections by name, and what clients look for", async () => {
     "# Keyspace",
   ]);
   assert.equal(await peer.send("info nonsense"), '""');
+  await peer.send("set passing 1 ex 100");
+  assert.deepEqual(await linesOf("keyspace"), [
+    "# Keyspace",
+    "db0:keys=2,expires=1,avg_ttl=0",
+    "",
+  ]);
   for (const word of ["all", "default", "everything"]) {
     assert.equal((await linesOf(word)).length, all.length, word);
   }

@@ -71,11 +71,18 @@ for (const [name, durability] of DURABILITIES) {
     for (let i = 0; i < 2000; i++) writes.push(store.set(`k${i}`, "v", { ttl: 1000 + i % 3 }));
     writes.push(store.set("stays", "v"));
     await Promise.all(writes);
+    assert.equal(store.stats().expiringKeys, 2000);
+    await store.set("k0", "v");
+    await store.set("k1", "v", { ttl: 1500 });
+    await store.delete("k2");
+    assert.equal(store.stats().expiringKeys, 1998);
+    await store.delete("k0");
     clock.advance(2000);
     for (let i = 0; i < 10; i++) await turn();
     assert.equal(store.size, 1);
     await assertExact(store, fs, clock.now());
     assert.equal(store.stats().indexKeyBytes, 5);
+    assert.equal(store.stats().expiringKeys, 0);
   });
 
   test(`${name}: expired keys go by themselves, without anybody asking for them`, async () => {

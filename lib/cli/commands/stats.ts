@@ -43,8 +43,11 @@ function rowsOf(stats: StoreStats, isServer: boolean): [string, string][] {
   const durable = durableVersion >= version
     ? "all of it durable"
     : `durable up to ${formatCount(durableVersion)}`;
+  const expiring = stats.expiringKeys === 0
+    ? ""
+    : `, of which ${formatCount(stats.expiringKeys)} will expire`;
   return [
-    ["keys", formatCount(stats.keys)],
+    ["keys", `${formatCount(stats.keys)}${expiring}`],
     ["version", `${formatCount(version)}, ${durable}`],
     ["log", `${formatBytes(totalBytes)} in ${formatQuantity(stats.segments, "segment")}`],
     ["live", `${barOf(aliveBytes, totalBytes)} ${share(aliveBytes, totalBytes)}`],

@@ -23,6 +23,7 @@ const compactionSchema = v.strictObject({
 /** As `StoreStats` of the library. */
 export const statsSchema: v.GenericSchema = v.strictObject({
   keys: v.pipe(count, v.description("Keys that exist now.")),
+  expiringKeys: v.pipe(count, v.description("Of which those that will expire.")),
   version: v.pipe(count, v.description("Version of the newest record.")),
   durableVersion: v.pipe(count, v.description("Version up to which all is on stable storage.")),
   totalBytes: v.pipe(count, v.description("Bytes of all log segments.")),

@@ -88,8 +88,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   },
   cluster: () => ({ cluster_enabled: 0 }),
   keyspace(service): Record<string, string> {
-    const keys = service.store.size;
-    return keys === 0 ? {} : { db0: `keys=${keys},expires=0,avg_ttl=0` };
+    const { keys, expiringKeys } = service.store.stats();
+    return keys === 0 ? {} : { db0: `keys=${keys},expires=${expiringKeys},avg_ttl=0` };
   },
 };
 
