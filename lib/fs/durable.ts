@@ -74,33 +74,6 @@ export async function replaceDurablyAsync(
   await syncDirectoryPatiently(fs, directory);
 }
 
-/**
- * Creates the file `name` in `directory`, which must not exist, with the contents `bytes`, and
- * returns it open for reading and writing. What is later written and synced through it survives
- * power loss, because its name does.
- */
-export function createDurably(
-  fs: FileSystem,
-  directory: string,
-  name: string,
-  bytes: Uint8Array = new Uint8Array(0),
-): File {
-  const path = join(directory, name);
-  const file = fs.open(path, "create");
-  try {
-    if (bytes.length > 0) {
-      writeFully(file, bytes, 0, bytes.length, 0);
-      file.sync();
-    }
-    fs.syncDirectory(directory);
-    return file;
-  } catch (error) {
-    tryToClose(file);
-    tryToUnlink(fs, path);
-    throw error;
-  }
-}
-
 /** Removes the files `names` in `directory`. One that is missing already is no error. */
 export function removeDurably(fs: FileSystem, directory: string, names: readonly string[]): void {
   if (names.length === 0) return;
@@ -155,13 +128,5 @@ export function tryToTruncate(file: File, size: number): void {
     file.truncate(size);
   } catch {
     // Recovery will cut it off.
-  }
-}
-
-function tryToClose(file: File): void {
-  try {
-    file.close();
-  } catch {
-    // The error being reported matters more.
   }
 }

@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  createDurably,
-  removeDurably,
-  removeDurablyAsync,
-  replaceDurably,
-} from "../../lib/fs/durable.ts";
+import { removeDurably, removeDurablyAsync, replaceDurably } from "../../lib/fs/durable.ts";
 import type { FileSystem } from "../../lib/fs/file_system.ts";
 import { ioError, SystemError } from "../../lib/fs/io_error.ts";
 import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
@@ -103,39 +98,6 @@ test("replaceDurably reports the failure, not the one met while clearing up", ()
     isIoError("EIO", "sync ACTIVE.tmp"),
   );
   assert.equal(unlinkCount, 2);
-});
-
-test("createDurably makes the name durable, after the contents, and returns the open file", () => {
-  const { fs, content } = setUp();
-  const file = createDurably(fs, "/wal", "1.log", bytes("head"));
-  assert.deepEqual(fs.calls, [
-    "create 1.log",
-    "write 1.log",
-    "sync 1.log",
-    "syncDirectory wal",
-  ]);
-  file.write(bytes("er"), 0, 2, 4);
-  file.close();
-  assert.equal(content("1.log"), "header");
-  fs.calls.length = 0;
-  createDurably(fs, "/wal", "2.log").close();
-  assert.deepEqual(fs.calls, ["create 2.log", "syncDirectory wal", "close 2.log"]);
-});
-
-test("createDurably leaves nothing behind when it fails, and spares what exists", () => {
-  for (const failing of ["write 1.log", "sync 1.log", "syncDirectory wal"]) {
-    const { fs, memory } = setUp();
-    failAt(fs, failing);
-    assert.throws(() => createDurably(fs, "/wal", "1.log", bytes("x")), isIoError("EIO", failing));
-    assert.deepEqual(memory.readDirectory("/wal"), []);
-    assert.ok(fs.calls.includes("close 1.log"));
-  }
-  const { fs, content } = setUp({ "1.log": "mine" });
-  assert.throws(
-    () => createDurably(fs, "/wal", "1.log", bytes("x")),
-    isIoError("EEXIST", "/wal/1.log"),
-  );
-  assert.equal(content("1.log"), "mine");
 });
 
 test("removeDurably removes all, then syncs the directory, once", () => {

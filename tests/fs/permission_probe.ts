@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import { defaultFileSystem as fs } from "../../lib/fs/default.ts";
-import { createDurably, removeDurably, replaceDurably } from "../../lib/fs/durable.ts";
+import { removeDurably, replaceDurably } from "../../lib/fs/durable.ts";
 import { readFile } from "../../lib/fs/whole_file.ts";
 
 const root = process.argv[2] ?? "";
@@ -13,7 +13,8 @@ const lock = fs.lock(join(root, "LOCK"));
 if (lock === undefined) throw new Error("nobody else should have the lock");
 const bytes = new TextEncoder().encode("hello");
 replaceDurably(fs, wal, "ACTIVE", bytes);
-const segment = createDurably(fs, wal, "1.log");
+const segment = fs.open(join(wal, "1.log"), "create");
+fs.syncDirectory(wal);
 segment.write(bytes, 0, bytes.length, 0);
 await segment.syncAsync();
 segment.truncate(2);

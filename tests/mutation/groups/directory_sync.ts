@@ -34,14 +34,6 @@ export const directorySyncMutants: MutantGroup = {
       tests: ["fs/durable"],
     },
     {
-      name: "createDurably",
-      file: DURABLE,
-      find: "    fs.syncDirectory(directory);\n    return file;",
-      replace: "    return file;",
-      why: "what is synced through the file is lost with its name",
-      tests: ["fs/durable"],
-    },
-    {
       name: "removeDurably",
       file: DURABLE,
       find:

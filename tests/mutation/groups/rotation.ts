@@ -235,8 +235,8 @@ export const rotationMutants: MutantGroup = {
     {
       name: "replaceDurablyAsync: name",
       file: DURABLE,
-      find: "  await syncDirectoryPatiently(fs, directory);\n}\n\n/**\n * Creates",
-      replace: "}\n\n/**\n * Creates",
+      find: "  await syncDirectoryPatiently(fs, directory);\n}\n\n/** Removes the files",
+      replace: "}\n\n/** Removes the files",
       why: "after a crash, ACTIVE would not name what was written since",
       tests: TESTS,
     },

@@ -197,19 +197,6 @@ export const syncMutants: MutantGroup = {
       tests: ["fs/durable"],
     },
     {
-      name: "createDurably: content",
-      file: DURABLE,
-      find: `      file.sync();
-    }
-    fs.syncDirectory(directory);
-    return file;`,
-      replace: `    }
-    fs.syncDirectory(directory);
-    return file;`,
-      why: "the name could become durable before the content",
-      tests: ["fs/durable"],
-    },
-    {
       name: "salvaged segment",
       file: "lib/tools/salvage_writer.ts",
       find: "    segment.file.sync();\n",
