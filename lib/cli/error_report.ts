@@ -8,6 +8,7 @@ import { CliError, OutputClosedError, ReportedError } from "./cli_error.ts";
 import { EXIT_CODE, type ExitCode, exitCodeOf } from "./exit_code.ts";
 import { InterruptedError } from "./interruption.ts";
 import { usualName } from "./nearest_command.ts";
+import { UsageError } from "./run_program.ts";
 import { systemReason } from "./system_reason.ts";
 import { escapeControls } from "./terminal_text.ts";
 
@@ -84,7 +85,8 @@ function reportOfUsage(error: CommanderError): ErrorReport {
   // Help that was shown instead of running a command has said all there is to say.
   if (error.code === "commander.help") return { exitCode: EXIT_CODE.usage };
   const message = withUsualName(error).replace(/^error: /, "").replace(/\.\s*$/, "");
-  return { exitCode: EXIT_CODE.usage, line: oneLine(`${message}; see 'cairn help'`) };
+  const help = error instanceof UsageError ? error.help : "cairn help";
+  return { exitCode: EXIT_CODE.usage, line: oneLine(`${message}; see '${help}'`) };
 }
 
 /** Commands that other stores call by other names are not near enough to be suggested. */

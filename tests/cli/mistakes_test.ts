@@ -6,10 +6,11 @@ import { cairn, cairnFails, runCairn, runShell } from "../support/cairn_process.
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 const usageMistakes: [args: string[], message: RegExp][] = [
-  [["gte", "a"], /unknown command 'gte' \(Did you mean get\?\)/],
+  [["gte", "a"], /unknown command 'gte' \(Did you mean get\?\); see 'cairn help'$/m],
   [["help", "gte"], /there is no command "gte"/],
   [["get", "--oout", "f", "a"], /unknown option '--oout' \(Did you mean --out\?\)/],
-  [["get"], /missing required argument 'key'/],
+  [["get"], /missing required argument 'key'; see 'cairn help get'$/m],
+  [["get", "set", "--oout", "f"], /\(Did you mean --out\?\); see 'cairn help get'$/m],
   [["get", "a", "b"], /too many arguments.*Expected 1 argument but got 2/],
   [["del"], /missing required argument 'key'/],
   [["set", "-x", "1"], /unknown option '-x'/],
