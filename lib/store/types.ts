@@ -202,7 +202,7 @@ export interface ScanOptions {
 /** What {@link KvStore.changes} follows. */
 export interface ChangesOptions {
   /**
-   * Only changes with a greater version: 0 (everything) up to the version of the store. Default: the
+   * Only changes with a greater version: 0 (the whole log) up to the version of the store. Default: the
    * version of the store, so that what is written from now on is followed.
    */
   since?: number;

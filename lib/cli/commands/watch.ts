@@ -21,7 +21,7 @@ export function addWatch(program: Command, stdout: Output): void {
     .description("print what is written, one change a line, until Ctrl-C")
     .option(
       "--since <version>",
-      "first what was written after this version; 0 is everything",
+      "first what was written after this version; 0 is all that the log has",
       integerBetween(0, Number.MAX_SAFE_INTEGER),
     )
     .option("--prefix <text>", "only keys that begin with this")
