@@ -67,7 +67,7 @@ const DARK: Record<string, string> = {
 const RUNTIME_NAMES: Record<Runtime, string> = { bun: "Bun", deno: "Deno" };
 
 /** The chart as SVG, readable on light and on dark pages. */
-export function chartSvg(results: Results): string {
+function chartSvg(results: Results): string {
   const { init } = requirePeer<Echarts>("echarts");
   const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height: HEIGHT });
   chart.setOption(chartOption(results));

@@ -31,7 +31,7 @@ const half = (base: number) => Math.ceil(base / 2);
 const once = () => 1;
 
 /** Numbers as they stand in names of subjects: 100k, 1M, 1 KiB. */
-export function showSize(count: number, steps: number, units: readonly string[]): string {
+function showSize(count: number, steps: number, units: readonly string[]): string {
   let unit = 0;
   let rest = count;
   while (rest >= steps && unit < units.length - 1) {

@@ -34,7 +34,7 @@ export function sortByKey(
 }
 
 /** Compares the keys of two records in byte order: negative, 0 or positive. */
-export function compareRecords(slabs: Int32Array[], left: number, right: number): number {
+function compareRecords(slabs: Int32Array[], left: number, right: number): number {
   const leftView = slabs[left >>> SLAB_SHIFT]!;
   const leftAt = left & SLAB_MASK;
   const rightView = slabs[right >>> SLAB_SHIFT]!;

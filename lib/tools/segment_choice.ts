@@ -16,7 +16,7 @@ import { judgeRuns, type LsnWindow } from "./run_judgement.ts";
 import type { SegmentSurvey } from "./segment_survey.ts";
 
 /** LSNs that records of any segment can have; the new store needs one above them. */
-export const LSN_WINDOW: LsnWindow = { min: 1, max: LSN_LIMIT - 1 };
+const LSN_WINDOW: LsnWindow = { min: 1, max: LSN_LIMIT - 1 };
 
 /** A segment file of the source. */
 export interface SourceSegment {

@@ -13,7 +13,7 @@ import { installRuntime } from "./runtime.ts";
 import { executableName, releaseName, type Target } from "./target.ts";
 
 /** The file of sums, in the format of `sha256sum --check`. */
-export const SUMS = "SHA256SUMS";
+const SUMS = "SHA256SUMS";
 
 /**
  * Builds archives, SBOM and sums into a directory, in the place of an earlier release's, and shows a

@@ -9,7 +9,7 @@ const SEED = process.env["CAIRN_LINEARIZABILITY_SEED"];
 export const TIMEOUT_MS = 24 * 3_600_000;
 
 /** Seeds of a test that makes `count` runs by default; CAIRN_LINEARIZABILITY_RUNS multiplies them. */
-export function seedsFor(count: number): number[] {
+function seedsFor(count: number): number[] {
   if (SEED !== undefined) return [Number(SEED)];
   return Array.from({ length: Math.max(1, Math.round(count * RUNS)) }, (_, index) => index + 1);
 }

@@ -31,7 +31,7 @@ export function explain({ keys, operations }: Partition): string {
 }
 
 /** The operations as they were known when the first of them returned that fits no order. */
-export function shortestPrefix(operations: readonly Operation[]): Operation[] {
+function shortestPrefix(operations: readonly Operation[]): Operation[] {
   const ends = operations.map(({ end }) => end).filter((end) => end !== Infinity)
     .sort((a, b) => a - b);
   // What is no order for a beginning is none for anything longer, so the search may be by halves.

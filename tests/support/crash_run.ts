@@ -40,7 +40,7 @@ export interface CrashRunReport {
 }
 
 /** How to run again what failed. */
-export function howToRepeat(seed: number): string {
+function howToRepeat(seed: number): string {
   const runtime = "Bun" in globalThis ? " --bun" : "";
   return `seed ${seed}; repeat with: deno task test:crash --seed ${seed}${runtime}`;
 }

@@ -31,7 +31,7 @@ export function throwsAtOnce(code: KvErrorCode, message: RegExp, call: () => unk
 }
 
 /** An error is one line, says enough, and carries its code. */
-export function checkKvError(thrown: unknown, code: KvErrorCode, message: RegExp): KvError {
+function checkKvError(thrown: unknown, code: KvErrorCode, message: RegExp): KvError {
   assert(thrown !== undefined, `no error; expected ${code} ${message}`);
   assert(thrown instanceof KvError, `not a KvError: ${String(thrown)}`);
   assert.equal(thrown.code, code, thrown.message);

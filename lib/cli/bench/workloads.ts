@@ -24,7 +24,7 @@ export interface Workload {
 }
 
 /** Entries that one scan reads. */
-export const SCAN_ENTRIES = 100;
+const SCAN_ENTRIES = 100;
 /** One key of so many is hot. */
 const HOT_SHARE = 100;
 

@@ -80,7 +80,7 @@ export class Progress {
 }
 
 /** `import [####----]  45%  1,234 records  310/s  1m 05s left` */
-export function progressLine(
+function progressLine(
   name: string,
   share: number | undefined,
   count: number,
@@ -112,7 +112,7 @@ export function rateOf(records: number, elapsedMs: number): number {
 }
 
 /** `5s`, `1m 05s`, `2h 03m`. */
-export function formatSeconds(seconds: number): string {
+function formatSeconds(seconds: number): string {
   const whole = Math.ceil(seconds);
   const pad = (count: number) => String(count).padStart(2, "0");
   if (whole < 60) return `${whole}s`;
