@@ -1,12 +1,11 @@
 /** The lock by the C library's flock, which Bun can call. */
 
-import { closeSync } from "node:fs";
 import process from "node:process";
 import { assert } from "../assert.ts";
 import { bunFfi, loadLibc } from "./bun_ffi.ts";
 import { lockWithChildProcess } from "./child_process_lock.ts";
-import { openDescriptor } from "./descriptor.ts";
 import type { FileLock } from "./file_system.ts";
+import { holdLock } from "./held_lock.ts";
 import { SystemError } from "./io_error.ts";
 
 /** Takes a lock without waiting: 0, or the error number, which is never 0. */
@@ -24,30 +23,17 @@ let flockOnce: Flock | null | undefined;
 /** Locks the existing file `path`; undefined when somebody else holds it. */
 export function lockWithBun(path: string): FileLock | undefined {
   if (flockOnce === undefined) flockOnce = loadFlock() ?? null;
-  return flockOnce === null ? lockWithChildProcess(path) : lockWithFlock(flockOnce, path);
+  const flock = flockOnce;
+  return flock === null ? lockWithChildProcess(path) : holdLock(path, (fd) => takeLock(flock, fd));
 }
 
-function lockWithFlock(flock: Flock, path: string): FileLock | undefined {
-  const fd = openDescriptor(path, "write");
-  let held = false;
-  try {
-    let errno = flock(fd);
-    while (errno === EINTR) errno = flock(fd);
-    if (errno !== 0 && errno !== EWOULDBLOCK) {
-      throw new SystemError("EIO", `flock failed with error number ${errno}`);
-    }
-    held = errno === 0;
-  } finally {
-    if (!held) closeSync(fd);
+function takeLock(flock: Flock, fd: number): boolean {
+  let errno = flock(fd);
+  while (errno === EINTR) errno = flock(fd);
+  if (errno !== 0 && errno !== EWOULDBLOCK) {
+    throw new SystemError("EIO", `flock failed with error number ${errno}`);
   }
-  if (!held) return undefined;
-  return {
-    release() {
-      if (!held) return;
-      held = false;
-      closeSync(fd);
-    },
-  };
+  return errno === 0;
 }
 
 function loadFlock(): Flock | undefined {

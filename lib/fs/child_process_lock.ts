@@ -4,10 +4,9 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { closeSync } from "node:fs";
 import { KvError } from "../errors.ts";
-import { openDescriptor } from "./descriptor.ts";
 import type { FileLock } from "./file_system.ts";
+import { holdLock } from "./held_lock.ts";
 import { SystemError, systemErrorCode } from "./io_error.ts";
 
 /** The number under which the child finds our descriptor. */
@@ -31,24 +30,10 @@ const LOCKERS: readonly (readonly [program: string, ...args: string[]])[] = [
 
 /** Locks the existing file `path`; undefined when somebody else holds it. */
 export function lockWithChildProcess(path: string): FileLock | undefined {
-  const fd = openDescriptor(path, "write");
-  let held = false;
-  try {
-    held = lockDescriptor(fd, path);
-  } finally {
-    if (!held) closeSync(fd);
-  }
-  if (!held) return undefined;
-  return {
-    release() {
-      if (!held) return;
-      held = false;
-      closeSync(fd);
-    },
-  };
+  return holdLock(path, (fd) => takeLock(fd, path));
 }
 
-function lockDescriptor(fd: number, path: string): boolean {
+function takeLock(fd: number, path: string): boolean {
   for (const [program, ...args] of LOCKERS) {
     const child = spawnSync(program, args, {
       stdio: ["ignore", "ignore", "pipe", fd],

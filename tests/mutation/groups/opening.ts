@@ -61,8 +61,8 @@ export const openingMutants: MutantGroup = {
     {
       name: "lock: under Bun",
       file: "lib/fs/bun_lock.ts",
-      find: "    held = errno === 0;\n",
-      replace: "    held = true;\n",
+      find: "  return errno === 0;\n",
+      replace: "  return true;\n",
       why: "two writers would append to one file",
       tests: ["fs/lock"],
     },
@@ -77,8 +77,8 @@ export const openingMutants: MutantGroup = {
     {
       name: "lock: under Node",
       file: "lib/fs/child_process_lock.ts",
-      find: "    held = lockDescriptor(fd, path);\n",
-      replace: "    held = lockDescriptor(fd, path) || true;\n",
+      find: "(fd) => takeLock(fd, path));\n",
+      replace: "(fd) => takeLock(fd, path) || true);\n",
       why: "two writers would append to one file",
       tests: ["fs/lock"],
     },
