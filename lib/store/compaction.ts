@@ -149,7 +149,7 @@ export class Compactor {
     }
     result.durationMs = clock.monotonic() - begin;
     if (result.segmentsBefore > 0) {
-      logger.info("Compacted {segmentsBefore} segments", { ...result });
+      logger.info("Compacted, segments before: {segmentsBefore}", { ...result });
     }
     return result;
   }

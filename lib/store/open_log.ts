@@ -176,7 +176,7 @@ async function replayAll(
   }
   const newest = keydir.segments.active;
   const stats = { ...replay.stats, durationMs: clock.monotonic() - begin };
-  logger.info("Opened {directory}: {records} records from {segments} segments", {
+  logger.info("Opened {directory}, segments: {segments}, records read: {records}", {
     directory,
     ...stats,
     keys: index.size,
