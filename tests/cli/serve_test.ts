@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { cairn, cairnFails, startServer } from "../support/cairn_process.ts";
+import { CAIRN, cairn, cairnFails, startServer } from "../support/cairn_process.ts";
 import { TemporaryDirectory } from "../support/temporary_directory.ts";
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -23,6 +24,21 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assert.equal((await cairn(["get", "a", "--db", db])).text, "1");
   });
 }
+
+test("serve: with --json, it says on one line of JSON where it listens", async () => {
+  using directory = new TemporaryDirectory();
+  const args = ["serve", "--db", directory.path, "--http", "127.0.0.1:0", "--json"];
+  for (const tcp of [["--no-tcp"], ["--tcp", "127.0.0.1:0"]]) {
+    const child = spawn(CAIRN, [...args, ...tcp], { stdio: ["ignore", "pipe", "ignore"] });
+    const ended = once(child, "exit");
+    const said = JSON.parse(String((await once(child.stdout, "data"))[0]));
+    const { ok } = await fetch(`${said.http}/healthz`);
+    child.kill();
+    await ended;
+    assert.deepEqual([said.db, ok], [directory.path, true]);
+    assert.match(String(said.tcp), tcp.length === 1 ? /^undefined$/ : /^tcp:\/\/127\.0\.0\.1:\d+$/);
+  }
+});
 
 test("serve: a request under way is finished before it stops; a new one is refused", async () => {
   using directory = new TemporaryDirectory();

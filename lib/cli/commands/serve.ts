@@ -137,6 +137,7 @@ const HELP_TAIL = `
 Other machines are served only with a token and TLS, or with --insecure.
 SIGTERM and SIGINT finish what is under way and stop; a second one stops at once.
 SIGHUP reads the files of tokens, certificate and key again.
+One line on standard output says where it listens; with --json it is for programs.
 
 Examples:
   cairn serve --db shop
@@ -217,8 +218,13 @@ async function serve(options: ServeOptions, stdout: Output): Promise<void> {
   for (const url of [httpServer.url, ...(tcpServer === undefined ? [] : [tcpServer.url])]) {
     logger.info("Listening on {url}", { url, version, pid: process.pid });
   }
-  const alsoOn = tcpServer === undefined ? "" : ` and ${tcpServer.url}`;
-  stdout.writeLine(`Cairn serves ${options.db} on ${httpServer.url}${alsoOn}`);
+  const { db, json } = options;
+  const addresses = { http: httpServer.url, ...(tcpServer && { tcp: tcpServer.url }) };
+  stdout.writeLine(
+    json
+      ? JSON.stringify({ db, ...addresses })
+      : `Cairn serves ${db} on ${Object.values(addresses).join(" and ")}`,
+  );
   stdout.flush();
 
   const signal = await stop;
