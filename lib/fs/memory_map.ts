@@ -78,7 +78,7 @@ export class MemoryMap implements MappedBytes {
     this.#libc.memcpy(target, this.#address + position, length);
   }
 
-  /** See {@link MappedBytes}. It is for short records: they lie in three lines or fewer. */
+  /** See {@link MappedBytes}. In three lines lies all of a short record, and of others the beginning. */
   touch(position: number): void {
     if (!(position >= 0 && position + 3 * LINE_BYTES <= this.#length)) return;
     const { readByte } = this.#libc;
