@@ -113,7 +113,7 @@ export class ReplyBuffer {
     this.#length += length;
   }
 
-  /** Text as UTF-8, of which {@link utf8Length} is the length. */
+  /** Text as UTF-8. */
   utf8(text: string): void {
     if (text.length * 3 >= LONG_BYTES) return this.bytes(encoder.encode(text));
     this.#reserve(text.length * 3);

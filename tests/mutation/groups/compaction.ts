@@ -298,7 +298,7 @@ export const compactionMutants: MutantGroup = {
       find: "      await file.syncAsync();\n",
       replace: "",
       why: "records whose header a power cut took away look like a log that nobody knows",
-      tests: ["crash/power_cut"],
+      tests: ["crash/compaction_cut"],
     },
     {
       name: "buried: under another version",

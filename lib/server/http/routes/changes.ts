@@ -25,8 +25,9 @@ const version = integer(0, Number.MAX_SAFE_INTEGER);
 const QUERY = {
   since: {
     schema: version,
-    description: "What was written after this version, 0 for everything; by default what is " +
-      "written from now on.",
+    description:
+      "What was written after this version, 0 for all that the log holds; by default what " +
+      "is written from now on.",
   },
   prefix: { schema: v.string(), description: "Only keys that begin with this." },
   values: { schema: flag, description: "With values." },
