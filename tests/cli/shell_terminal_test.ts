@@ -75,7 +75,7 @@ testUnless(
     await run(shell, "serve\r", "'serve' is not for use inside a shell");
     await run(shell, "list --db other\r", "--db is for the command line");
     await run(shell, "help list\r", "print keys in byte order");
-    await run(shell, "stats\r", /keys +1\n/);
+    await run(shell, "stats\r", /keys +1, of which 1 will expire\n/);
     await run(shell, "verify\r", /Sound: /);
     shell.type("quit\r");
     assert.equal(await shell.ended(), 0);
