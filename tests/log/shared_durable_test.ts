@@ -2,11 +2,14 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MemoryFileSystem } from "../../lib/fs/memory_file_system.ts";
 import {
   isSharedDurable,
   SharedDurableReader,
   SharedDurableWriter,
 } from "../../lib/log/shared_durable.ts";
+import { Gate, InterceptingFileSystem } from "../support/intercepting_file_system.ts";
+import { openInMemory, turn, until } from "../support/test_store.ts";
 
 const FILE_ID = 0xfffffff0;
 const SIZE = 10_000;
@@ -81,4 +84,24 @@ test("shared durable: what can be such memory", () => {
   for (const each of [undefined, null, {}, new ArrayBuffer(8), new SharedArrayBuffer(4)]) {
     assert(!isSharedDurable(each));
   }
+});
+
+test("an fsync that ends when its segment is closed says nothing of the next", async () => {
+  const fs = new InterceptingFileSystem(new MemoryFileSystem());
+  await using store = await openInMemory({ segmentBytesMax: 4096 }, fs);
+  const { durable } = store.share();
+  const reader = new SharedDurableReader(durable);
+  using gate = new Gate();
+  fs.beforeSyncAsync = (path) => path.endsWith("0000000001.log") ? gate.pass() : undefined;
+  const writes = [store.set("a", new Uint8Array(1500)), store.set("b", new Uint8Array(1500))];
+  await until("their fsync is under way", () => gate.waiting > 0);
+  // Whoever blocks closes the segment over its head.
+  store.setSync("c", new Uint8Array(1500));
+  assert.equal(store.stats().segments, 2);
+  const length = reader.lengthToStay(2, () => assert.fail("it is the newest"));
+  assert(length > 1500 && length < 2000, `${length}`);
+  gate.open();
+  await Promise.all(writes);
+  for (let turns = 0; turns < 10; turns++) await turn();
+  assert.equal(reader.lengthToStay(2, () => 0), length);
 });

@@ -99,7 +99,7 @@ export const memoryMapMutants: MutantGroup = {
       find: "    if (segment === this.#segment) this.shared?.extend(segment.durableLength);\n",
       replace: "    this.shared?.extend(segment.durableLength);\n",
       why: "what is not durable yet may be cut off under the map",
-      tests: ["worker/mapped_reader"],
+      tests: ["log/shared_durable"],
     },
     {
       name: "readers: which segment is the newest",

@@ -230,7 +230,7 @@ export const writeMutants: MutantGroup = {
       find: "      if (this.#failure !== undefined) throw this.#failure;\n",
       replace: "",
       why: "the second one may say yes to what the first one lost",
-      tests: ["store/pending_rotation"],
+      tests: ["log/pooled_sync"],
     },
   ],
 };
